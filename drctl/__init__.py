@@ -1,0 +1,1 @@
+"""drctl: a disaster-recovery controller for PostgreSQL over several data centers."""
