@@ -1,0 +1,98 @@
+"""How a group is to be treated, and the bound of everything that grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OnNoStandby(StrEnum):
+    """What happens to commits when the last standby is lost."""
+
+    BLOCK = "block"
+    """They wait: nothing is acknowledged that only one member has."""
+    DEGRADE = "degrade"
+    """For a limited time they are acknowledged alone, with an alarm and a line in the audit log."""
+
+
+class OnCrash(StrEnum):
+    """What happens when the primary's postmaster dies and its host lives."""
+
+    FAILOVER = "failover"
+    RESTART = "restart"
+    """A restart in place is tried first when recovery is predicted to be short."""
+
+
+class Switchback(StrEnum):
+    """When a group goes home after it was served elsewhere."""
+
+    NEVER = "never"
+    MANUAL = "manual"
+    IMMEDIATE = "immediate"
+    """As soon as the home member has been in sync for `switchback_after_s`."""
+    WINDOW = "window"
+    """As IMMEDIATE, but only inside `switchback_window`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Times in seconds, sizes in bytes. The relations between them are asserted, so that a wrong policy never runs."""
+
+    # Seeing
+    probe_interval_s: float = 0.5
+    """Between the ends and beginnings of two probes of one member."""
+    probe_timeout_s: float = 1.0
+    """After which a probe counts as unanswered."""
+    suspicion_s: float = 2.0
+    """A primary that has been silent for this long, to all that matter, is dead."""
+    stuck_s: float = 5.0
+    """A primary whose markers have not committed for this long, with standbys connected, has a stuck write path."""
+    marker_interval_s: float = 1.0
+    """Between two marker commits on a primary."""
+    standby_lost_s: float = 5.0
+    """A standby that has not been streaming for this long leaves the sync set."""
+
+    # Acting
+    host_timeout_s: float = 5.0
+    """For a command to a host that should be quick: seal, fence, follow, set_sync."""
+    failovers_per_hour: int = 3
+    """Automatic failovers of one group; then a person is asked."""
+    retry_after_s: float = 3.0
+    """Before an operation that failed is tried again; doubled each time, up to `retry_after_max_s`."""
+    retry_after_max_s: float = 60.0
+    rto_target_s: float = 600.0
+    """The budget that was promised."""
+
+    # Choosing
+    sync_count: int = 1
+    """How many standbys must have a commit before it is acknowledged."""
+    on_no_standby: OnNoStandby = OnNoStandby.BLOCK
+    degrade_after_s: float = 30.0
+    degrade_limit_s: float = 3600.0
+    on_crash: OnCrash = OnCrash.FAILOVER
+    restart_recovery_max_s: float = 5.0
+    """Longest predicted crash recovery for which a restart in place is preferred."""
+    switchback: Switchback = Switchback.MANUAL
+    switchback_after_s: float = 60.0
+    switchback_window: str = "02:00-04:00"
+    """Local time of day, `HH:MM-HH:MM`; may cross midnight."""
+    guard_s: float = 5.0
+    """An isolated center's primary without a streaming standby is fenced by its own controller after this long."""
+    lag_bytes_max: int = 16 * 1024 * 1024
+    """A standby further behind than this is not ready for a switchover."""
+
+    # Bounds
+    history_runs_max: int = 100
+    journal_bytes_max: int = 256 * 1024
+    requests_max: int = 64
+
+    def __post_init__(self) -> None:
+        assert self.probe_interval_s + self.probe_timeout_s < self.suspicion_s, (
+            "probe_interval + probe_timeout must be less than suspicion, or one slow probe looks like death"
+        )
+        assert self.suspicion_s <= self.stuck_s, "suspicion must not be longer than stuck"
+        assert self.marker_interval_s < self.suspicion_s, (
+            "standbys must hear from the primary more often than suspicion"
+        )
+        assert self.sync_count >= 1, "sync_count is at least 1"
+        assert self.failovers_per_hour >= 1, "failovers_per_hour is at least 1"

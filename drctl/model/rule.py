@@ -1,0 +1,91 @@
+"""The rules that say which members hold every acknowledged commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drctl.model.identity import Epoch, GroupName, MemberName, RunId
+
+RULES_MAX = 8
+"""Changes interrupted one after the other before a person is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSet:
+    """`synchronous_standby_names = 'ANY count (members)'`.
+
+    Never empty: with no standby left, commits wait (the policy `on_no_standby: degrade` is recorded apart, see
+    `GroupRecord.degraded`).
+    """
+
+    count: int
+    members: frozenset[MemberName]
+
+    def __post_init__(self) -> None:
+        assert self.members, "a sync set is never empty"
+        assert 1 <= self.count <= len(self.members), f"ANY {self.count} of {len(self.members)} members"
+
+    def __str__(self) -> str:
+        return f"ANY {self.count} ({', '.join(sorted(self.members))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Every commit that `primary` acknowledges is flushed by it and by at least `sync.count` of `sync.members`."""
+
+    primary: MemberName
+    sync: SyncSet
+
+    def __post_init__(self) -> None:
+        assert self.primary not in self.sync.members, "a primary does not stand by for itself"
+
+    def __str__(self) -> str:
+        return f"{self.primary} with {self.sync}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLossAccepted:
+    """An operator's override: the rules could not be met, and a person chose to go on. Reported for ever after."""
+
+    epoch: Epoch
+    operator: str
+    reason: str
+    at_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """What the controllers agree on about a group; changed only by compare-and-set on `version`.
+
+    One rule at rest; two while something changes, the older first; more when changes were interrupted one after the other.
+    A promotion or a change of the sync set *adds* the new rule before its effect, and the older ones are removed only when
+    a marker commit was acknowledged under the new setting.
+    """
+
+    group: GroupName
+    version: int
+    """The version of the znode that was read; -1 for a record that is not stored yet."""
+    epoch: Epoch
+    primary: MemberName
+    rules: tuple[Rule, ...]
+    run: RunId | None = None
+    """The run that is under way; None at rest."""
+    paused: bool = False
+    degraded_since_utc: str | None = None
+    """Since when commits are acknowledged without any standby by the policy `on_no_standby: degrade`; None when never."""
+    data_loss_accepted: tuple[DataLossAccepted, ...] = ()
+    failovers_utc: tuple[str, ...] = ()
+    """When the last automatic failovers began, oldest first; bounded by the policy's limit an hour."""
+
+    def __post_init__(self) -> None:
+        assert 1 <= len(self.rules) <= RULES_MAX, f"{len(self.rules)} rules, the bound is {RULES_MAX}"
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that the group is at, or moves towards."""
+        return self.rules[-1]
+
+    @property
+    def joint(self) -> bool:
+        """Whether a change of rules is under way or was interrupted."""
+        return len(self.rules) > 1
