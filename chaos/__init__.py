@@ -1,0 +1,1 @@
+"""The proof of drctl: a laboratory of real parts, faults, workloads and oracles."""

@@ -1,0 +1,1 @@
+"""Pure checkers over ledgers and member dumps: what clients were told against what the members hold."""
