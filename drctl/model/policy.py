@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 
@@ -57,7 +58,7 @@ class Policy:
     """For a command to a host that should be quick: seal, fence, follow, set_sync."""
     failovers_per_hour: int = 3
     """Automatic failovers of one group; then a person is asked."""
-    retry_after_s: float = 3.0
+    retry_after_s: float = 1.0
     """Before an operation that failed is tried again; doubled each time, up to `retry_after_max_s`."""
     retry_after_max_s: float = 60.0
     rto_target_s: float = 600.0
@@ -87,12 +88,66 @@ class Policy:
     requests_max: int = 64
 
     def __post_init__(self) -> None:
-        assert self.probe_interval_s + self.probe_timeout_s < self.suspicion_s, (
-            "probe_interval + probe_timeout must be less than suspicion, or one slow probe looks like death"
-        )
-        assert self.suspicion_s <= self.stuck_s, "suspicion must not be longer than stuck"
-        assert self.marker_interval_s < self.suspicion_s, (
-            "standbys must hear from the primary more often than suspicion"
-        )
-        assert self.sync_count >= 1, "sync_count is at least 1"
-        assert self.failovers_per_hour >= 1, "failovers_per_hour is at least 1"
+        for relation in broken_relations({field.name: getattr(self, field.name) for field in fields(self)}):
+            raise AssertionError(f"{' and '.join(relation.fields)}: {relation.demand}, or {relation.otherwise}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """What must hold between constants of a policy."""
+
+    fields: tuple[str, ...]
+    """The constants, by name; all are numbers."""
+    holds: Callable[..., bool]
+    """Asked with the values of `fields`, in their order."""
+    demand: str
+    """What must hold, in words where the constants are called as in the configuration file."""
+    otherwise: str
+    """What goes wrong when it does not."""
+
+
+RELATIONS = (
+    Relation(
+        fields=("probe_interval_s", "probe_timeout_s", "suspicion_s"),
+        holds=lambda interval_s, timeout_s, suspicion_s: interval_s + timeout_s < suspicion_s,
+        demand="probe_interval + probe_timeout must be less than suspicion",
+        otherwise="one slow probe looks like death",
+    ),
+    Relation(
+        fields=("suspicion_s", "stuck_s"),
+        holds=lambda suspicion_s, stuck_s: suspicion_s <= stuck_s,
+        demand="suspicion must not be longer than stuck",
+        otherwise="a slow commit is taken for a death sooner than silence is",
+    ),
+    Relation(
+        fields=("marker_interval_s", "suspicion_s"),
+        holds=lambda interval_s, suspicion_s: interval_s < suspicion_s,
+        demand="marker_interval must be less than suspicion",
+        otherwise="the standbys of an idle primary hear from it too seldom to vouch for it",
+    ),
+    Relation(
+        fields=("retry_after_s", "retry_after_max_s"),
+        holds=lambda first_s, greatest_s: first_s <= greatest_s,
+        demand="retry_after must not be longer than retry_after_max",
+        otherwise="the second try would come sooner than the first",
+    ),
+    Relation(
+        fields=("sync_count",),
+        holds=lambda count: count >= 1,
+        demand="sync_count must be at least 1",
+        otherwise="commits would be acknowledged that only one member has",
+    ),
+    Relation(
+        fields=("failovers_per_hour",),
+        holds=lambda count: count >= 1,
+        demand="failovers_per_hour must be at least 1",
+        otherwise="no failover would ever be automatic (drctl pause does that, visibly)",
+    ),
+)
+
+
+def broken_relations(values: Mapping[str, object]) -> tuple[Relation, ...]:
+    """The relations that do not hold between `values`, a policy's fields by name."""
+    return tuple(
+        relation for relation in RELATIONS if not relation.holds(*(values[name] for name in relation.fields))
+    )
