@@ -1,0 +1,15 @@
+"""The commands of `python -m chaos`."""
+
+from __future__ import annotations
+
+import click
+
+from chaos.lab.cli import lab
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Prove drctl on real parts: a laboratory of three centers, and what can go wrong in it."""
+
+
+main.add_command(lab)
