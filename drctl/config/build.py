@@ -1,0 +1,105 @@
+"""From the file's entries to what the rest of drctl is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from drctl.config.configuration import (
+    Configuration,
+    DatabaseSettings,
+    ReplicationSettings,
+    SshSettings,
+    ZooKeeperSettings,
+)
+from drctl.config.entries import ClusterEntry, GroupEntry, expected_at
+from drctl.config.policy_keys import FIELD_OF_KEY, defaults, given
+from drctl.config.problem import KeyPath, Problem, dotted
+from drctl.config.scalars import in_file_form
+from drctl.model.identity import CenterName, GroupName, MemberName
+from drctl.model.policy import Policy
+from drctl.model.topology import Center, Group, Member, Topology
+
+
+def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Configuration:
+    """The configuration of entries that were checked."""
+    return Configuration(
+        topology=Topology(
+            cluster=entry.cluster,
+            centers=tuple(
+                Center(name=CenterName(name), label=center.label or name, zookeeper=center.zookeeper, http=center.http)
+                for name, center in entry.centers.items()
+            ),
+            groups=tuple(_group(entry, name, group) for name, group in entry.groups.items()),
+        ),
+        zookeeper=ZooKeeperSettings(root=entry.zookeeper.root, session_timeout_s=entry.zookeeper.session_timeout),
+        ssh=SshSettings(
+            user=entry.ssh.user,
+            port=entry.ssh.port,
+            identity=entry.ssh.identity,
+            known_hosts=entry.ssh.known_hosts,
+        ),
+        database=DatabaseSettings(
+            user=entry.database.user,
+            password=entry.database.password,
+            dbname=entry.database.dbname,
+            sslmode=entry.database.sslmode,
+        ),
+        replication=ReplicationSettings(user=entry.replication.user),
+        file=file,
+        warnings=tuple(warnings),
+        effective=dict(_effective(entry)),
+    )
+
+
+def policy_values(entry: ClusterEntry, group: GroupEntry) -> dict[str, Any]:
+    """A group's policy by field name: the defaults, under the deployment's, under the group's own."""
+    return {**defaults(), **given(entry.policy), **given(group.policy)}
+
+
+def _group(entry: ClusterEntry, name: str, group: GroupEntry) -> Group:
+    return Group(
+        name=GroupName(name),
+        home=CenterName(group.home),
+        members=tuple(
+            Member(
+                name=MemberName(member_name),
+                group=GroupName(name),
+                center=CenterName(member.center),
+                host=member.host,
+                port=member.port,
+                priority=member.priority,
+                kind=member.kind,
+            )
+            for member_name, member in group.members.items()
+        ),
+        policy=Policy(**policy_values(entry, group)),
+        after=tuple(GroupName(other) for other in group.after),
+    )
+
+
+def _effective(entry: ClusterEntry) -> Iterator[tuple[str, str]]:
+    yield from _flat(entry, ())
+    for name, group in entry.groups.items():
+        values = policy_values(entry, group)
+        for key, field_name in FIELD_OF_KEY.items():
+            path = ("groups", name, "policy", key)
+            yield dotted(path), in_file_form(values[field_name], expected_at(path))
+
+
+def _flat(value: object, path: KeyPath) -> Iterator[tuple[str, str]]:
+    match value:
+        case BaseModel():
+            for key in type(value).model_fields:
+                # A policy is shown where it takes effect, in the groups.
+                if key != "policy":
+                    yield from _flat(getattr(value, key), (*path, key))
+        case dict():
+            for key, item in value.items():
+                yield from _flat(item, (*path, key))
+        case list():
+            yield dotted(path), ", ".join(str(item) for item in value)
+        case _:
+            yield dotted(path), in_file_form(value, expected_at(path))

@@ -1,0 +1,78 @@
+"""A deployment's configuration, checked: what the rest of drctl is given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drctl.config.problem import Problem
+from drctl.config.secret import Secret
+from drctl.model.topology import Address, Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooKeeperSettings:
+    """How the controllers agree."""
+
+    root: str
+    """All znodes are below `{root}/{cluster}`."""
+    session_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshSettings:
+    """How controllers reach drctl-host."""
+
+    user: str
+    port: int
+    identity: Path
+    known_hosts: Path
+    """Strict: an unknown or changed host key is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """How controllers look at databases."""
+
+    user: str
+    password: Secret | None
+    """None when the server asks for none, or a password file of libpq holds it."""
+    dbname: str
+    sslmode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationSettings:
+    """How standbys stream."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All of cluster.yaml."""
+
+    topology: Topology
+    zookeeper: ZooKeeperSettings
+    ssh: SshSettings
+    database: DatabaseSettings
+    replication: ReplicationSettings
+    file: str = ""
+    """Where it was read; empty when it came from memory."""
+    warnings: tuple[Problem, ...] = ()
+    """What works and is unwise."""
+    effective: Mapping[str, str] = field(default_factory=dict)
+    """Every value by key path, as the file would write it, defaults included; secrets as their references."""
+
+    @property
+    def zookeeper_addresses(self) -> tuple[Address, ...]:
+        """The ensemble: one voter a center."""
+        return tuple(center.zookeeper for center in self.topology.centers)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the effective values: equal in two centers exactly when the files mean the same."""
+        text = "\n".join(f"{key}={self.effective[key]}" for key in sorted(self.effective))
+        return hashlib.sha256(text.encode()).hexdigest()

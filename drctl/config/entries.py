@@ -1,0 +1,190 @@
+"""The form of cluster.yaml: which keys there are. Its JSON schema is generated from these classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drctl.config.policy_keys import PolicyEntry
+from drctl.config.scalars import (
+    Count,
+    Duration,
+    Expected,
+    FilePath,
+    HostName,
+    HttpAddress,
+    Label,
+    Name,
+    Port,
+    RoleName,
+    RootPath,
+    SecretReference,
+    SslMode,
+    ZooKeeperAddress,
+    choice,
+)
+from drctl.model.topology import MemberKind
+
+if TYPE_CHECKING:
+    from drctl.config.problem import KeyPath
+
+    # mypy cannot read types that are made when the program runs.
+    PolicyKeys = BaseModel
+    Kind = MemberKind
+else:
+    PolicyKeys = PolicyEntry
+    Kind = choice(MemberKind)
+
+
+class Entry(BaseModel):
+    """A mapping of the file. A key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ZooKeeperEntry(Entry):
+    """How the controllers agree."""
+
+    root: RootPath = "/drctl"
+    """All znodes of drctl are below it; clusters that share an ensemble differ in `cluster` or here."""
+    session_timeout: Duration = 2.0
+    """After which ZooKeeper takes a silent controller for gone."""
+
+
+class CenterEntry(Entry):
+    """A failure domain, with one ZooKeeper voter and one controller."""
+
+    label: Label | None = None
+    """What people call it; without it its name."""
+    zookeeper: ZooKeeperAddress
+    """Of its ZooKeeper server, with the port for clients."""
+    http: HttpAddress
+    """Where its controller answers."""
+
+
+class SshEntry(Entry):
+    """How controllers reach drctl-host on the members' hosts."""
+
+    user: RoleName = "postgres"
+    """Who logs in; the owner of the databases."""
+    port: Port = 22
+    """Of sshd on every member's host."""
+    identity: FilePath
+    """The private key, readable to the controller alone."""
+    known_hosts: FilePath
+    """The hosts' public keys. Strict: an unknown or a changed key is refused."""
+
+
+class DatabaseEntry(Entry):
+    """How controllers look at databases: a role with pg_monitor and drctl's own schema, no more."""
+
+    user: RoleName = "drctl"
+    """The role that `drctl init` creates."""
+    password: SecretReference | None = None
+    """A reference; without it libpq's password file is asked."""
+    dbname: RoleName = "postgres"
+    """The database that holds drctl's marker table."""
+    sslmode: SslMode = "prefer"
+    """As libpq understands it."""
+
+
+class ReplicationEntry(Entry):
+    """How standbys stream; the role exists before `drctl init`."""
+
+    user: RoleName = "replicator"
+    """The role that standbys connect with."""
+
+
+class MemberEntry(Entry):
+    """One PostgreSQL instance. Its name is also the `application_name` of its WAL receiver."""
+
+    center: Name
+    """The center that it stands in."""
+    host: HostName
+    """Of its PostgreSQL, and of the sshd beside it."""
+    port: Port = 5432
+    """Of its PostgreSQL."""
+    priority: Count = 0
+    """Among equally advanced heirs the greater wins."""
+    kind: Kind = MemberKind.PEER
+    """`peer` may be primary; `satellite` follows for local reads only."""
+
+
+class GroupEntry(Entry):
+    """One replicated database."""
+
+    home: Name
+    """The center where its primary belongs when all is well."""
+    members: dict[Name, MemberEntry] = Field(min_length=1)
+    """Its members by name."""
+    after: list[Name] = []
+    """Groups that must be served before an operation on this one begins."""
+    policy: PolicyKeys = PolicyEntry()
+    """What is different for this group from the deployment's policy."""
+
+
+class ClusterEntry(Entry):
+    """A deployment of drctl: the same file in every center."""
+
+    cluster: Name
+    """The deployment's name; its records in ZooKeeper are below it."""
+    zookeeper: ZooKeeperEntry = ZooKeeperEntry()
+    """How the controllers agree."""
+    centers: dict[Name, CenterEntry] = Field(min_length=1)
+    """The failure domains, by name: three, or another odd number."""
+    ssh: SshEntry
+    """How controllers reach drctl-host."""
+    database: DatabaseEntry = DatabaseEntry()
+    """How controllers look at databases."""
+    replication: ReplicationEntry = ReplicationEntry()
+    """How standbys stream."""
+    groups: dict[Name, GroupEntry] = Field(min_length=1)
+    """The replicated databases, by name."""
+    policy: PolicyKeys = PolicyEntry()
+    """Times, numbers and choices for every group."""
+
+
+def entry_at(path: KeyPath) -> type[BaseModel] | None:
+    """The class of the mapping at `path`; None when it is no mapping with known keys."""
+    found: object = ClusterEntry
+    for key in path:
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            field = found.model_fields.get(str(key))
+            found = field.annotation if field is not None else None
+        elif get_origin(found) is dict:
+            found = get_args(found)[1]
+        else:
+            return None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def expected_at(path: KeyPath) -> Expected | None:
+    """What the single value at `path` should be; None when it is a mapping or a list, or no known key."""
+    if not path:
+        return None
+    entry = entry_at(path[:-1])
+    if entry is not None:
+        return entry_expected(entry, str(path[-1]))
+    # A name that is a key, or an item of a list of names.
+    names = get_args(GroupEntry.model_fields["after"].annotation)[0]
+    return _expected_in(names.__metadata__)
+
+
+def entry_expected(entry: type[BaseModel], key: str) -> Expected | None:
+    """What the value of an entry's key should be; None when it is a mapping or a list, or no known key."""
+    field = entry.model_fields.get(key)
+    if field is None or get_origin(field.annotation) in {dict, list}:
+        return None
+    if (found := _expected_in(field.metadata)) is not None:
+        return found
+    # `Label | None`: what was said of the type stands inside the union.
+    for part in get_args(field.annotation):
+        if (found := _expected_in(getattr(part, "__metadata__", ()))) is not None:
+            return found
+    return None
+
+
+def _expected_in(metadata: Iterable[object]) -> Expected | None:
+    return next((part for part in metadata if isinstance(part, Expected)), None)
