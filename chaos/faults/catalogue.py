@@ -187,7 +187,7 @@ class Faults:
                 return found.controller
             case _:
                 raise LabError(
-                    f"{center}/{kind} is no process of a center; it has {zookeeper.KIND}, {sshd.KIND}, {controller.KIND}"
+                    f"{center}/{kind} is no process; {center} has {zookeeper.KIND}, {sshd.KIND}, {controller.KIND}"
                 )
 
     def _center(self, name: str) -> Center:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaos.lab import network
@@ -12,7 +13,6 @@ from chaos.lab.waiting import wait_until
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from chaos.lab.cgroups import Cgroup
     from chaos.lab.controller import Controller
@@ -97,8 +97,15 @@ class Center:
     def power_off(self) -> None:
         """Take the power away: the link goes first, so that no peer hears a goodbye, then every process at once."""
         network.set_link(self.netns, up=False)
+        postmasters = [member.postmaster_pid for member in self.members.values()]
         self.cgroup.kill(deadline_s=POWER_DEADLINE_S)
         self.cgroup.thaw()
+        # PostgreSQL would take the number of an unburied one for a living server, and not start when the power is back.
+        wait_until(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in postmasters if pid is not None),
+            deadline_s=POWER_DEADLINE_S,
+            what=f"every postmaster of {self.name} is buried",
+        )
         # The kernel is the machine's and lives on: it would end the dead processes' connections when the link returns.
         wait_until(
             self._sockets_gone, deadline_s=POWER_DEADLINE_S, what=f"no socket of {self.name} is left", poll_s=0.05

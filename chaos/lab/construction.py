@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from chaos.lab import drctl_host, interrupts, provision, sshd
+from chaos.lab import drctl_host, init, interrupts, provision, sshd
 from chaos.lab.controller import cluster_document
 from chaos.lab.drctl_host import CHECKOUT
 from chaos.lab.errors import LabError
+from chaos.lab.host import JOIN_AND_BECOME, init_socket
 from chaos.lab.topology import CENTERS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def build(lab: Lab, *, database: str | None, progress: Callable[[str], None]) ->
     progress(f"network {lab.subnet.network}, folder {lab.folder}")
     _write_configuration(lab)
     _check_network(lab)
+    _launch_init(lab)
     pool = ThreadPoolExecutor(max_workers=len(CENTERS) + len(lab.groups))
     try:
         # ZooKeeper takes longest, and PostgreSQL is made while its Java warms up.
@@ -86,6 +88,19 @@ def _check_network(lab: Lab) -> None:
             "this machine's packet filter drops what bridges forward",
             remedy="sysctl net.bridge.bridge-nf-call-iptables=0",
         ) from error
+
+
+def _launch_init(lab: Lab) -> None:
+    group = lab.cgroup.child("init").create()
+    try:
+        init.launch(
+            init_socket(lab.folder),
+            log=lab.folder / "init.log",
+            prefix=["sh", "-c", JOIN_AND_BECOME, str(group.procs), "setsid", "--fork"],
+            env=lab.client.environment(as_user=None, extra=None),
+        )
+    except OSError as error:
+        raise LabError(str(error)) from error
 
 
 def _make_group(lab: Lab, group: GroupPlan, database: str | None) -> None:

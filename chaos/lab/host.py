@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from chaos.lab import network
+from chaos.lab import init, network
 from chaos.lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -113,16 +113,19 @@ class Host:
         """Start a program here that outlives the caller; it is found again through its control group `kind`."""
         with log.open("a") as stream:
             if as_user is not None:
+                # Also when drctl-host starts the same program, it can write there.
                 os.fchown(stream.fileno(), user_id(as_user), -1)
-            subprocess.run(
-                self.command(argv, as_user=as_user, kind=kind, through=("setsid", "--fork")),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                check=True,
-                env=self.environment(as_user=as_user, extra=env),
+        try:
+            init.spawn(
+                init_socket(self.lab_folder),
+                self.command(argv, as_user=as_user, kind=kind),
+                group=self.cgroup.child(kind).procs,
+                log=log,
                 cwd=self.lab_folder,
+                env=self.environment(as_user=as_user, extra=env),
             )
+        except OSError as error:
+            raise LabError(f"{argv[0]} cannot be started on {self.name}: {error}") from error
 
     def command(
         self,
@@ -130,7 +133,6 @@ class Host:
         *,
         as_user: str | None = None,
         kind: str = "run",
-        through: Sequence[str] = (),
     ) -> list[str]:
         """What runs `argv` in this host's network and in the part `kind` of its control group."""
         group = self.cgroup.child(kind).create()
@@ -143,7 +145,6 @@ class Host:
             "-c",
             JOIN_AND_BECOME,
             str(group.procs),
-            *through,
             *enter,
             "--",
             *(os.fspath(part) for part in argv),
@@ -175,6 +176,11 @@ class Host:
         except OSError:
             return False
         return True
+
+
+def init_socket(lab_folder: Path) -> Path:
+    """Where the lab's init takes requests."""
+    return lab_folder / "init.sock"
 
 
 def user_id(user: str) -> int:

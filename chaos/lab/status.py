@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
+from rich.console import Group
 from rich.table import Table
 
 from chaos.faults import link
+from chaos.lab import controller, sshd, zookeeper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chaos.lab.center import Center
     from chaos.lab.lab import Lab
     from chaos.lab.postgres import Member
 
+PARTS = ("ZooKeeper", "sshd", "Controller")
+DOWN = "[red]down[/]"
+FROZEN = "[cyan]frozen[/]"
+NO_QUORUM = "[yellow]no quorum[/]"
 STATE = """
     select case when pg_is_in_recovery() then 'standby' else 'primary' end,
            coalesce((select checkpoint.timeline_id from pg_control_checkpoint() as checkpoint), 0),
@@ -23,45 +31,54 @@ STATE = """
 """
 
 
-def picture(lab: Lab) -> Table:
-    """A table with one row a member and the state of its center beside it."""
-    table = Table(title=f"lab {lab.name}, PostgreSQL {lab.record.postgres_version}", box=None, title_justify="left")
-    for heading in ("Center", "Power", "ZooKeeper", "sshd", "Controller", "Faults", "Member", "State", "TL", "LSN"):
-        table.add_column(heading)
+def picture(lab: Lab) -> Group:
+    """Two tables: what runs in each center and what was broken on purpose; then each member."""
+    centers = _table(f"lab {lab.name}, PostgreSQL {lab.record.postgres_version}", "Center", "Power", *PARTS, "Faults")
+    members = _table("", "Member", "State", "TL", "LSN")
     for center in lab.centers.values():
-        facts = _center_facts(center)
-        for member in center.members.values():
-            table.add_row(*facts, member.name, *_member_facts(member))
-            facts = ("",) * len(facts)
+        centers.add_row(*_center_facts(center))
+    for member in lab.members.values():
+        members.add_row(member.name, *_member_facts(member))
+    return Group(centers, members)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, box=None, title_justify="left", title_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != "Faults")
     return table
 
 
 def _center_facts(center: Center) -> tuple[str, ...]:
+    name = f"{center.name} {center.label}"
     if not center.powered:
-        return (f"{center.name} {center.label}", "[red]off[/]", "", "", "", "")
-    controller = _alive(center.controller.running) if center.with_controller else "-"
-    role = (
-        center.zookeeper.role(timeout_s=0.3)
-        if center.zookeeper.running and not _stands_still(center, "zookeeper")
-        else None
-    )
+        return (name, "[red]off[/]", "", "", "", "")
+    faults = [table.removeprefix(link.TABLE_PREFIX) for table in link.tables(center.host)]
+    if link.has_bandwidth_limit(center.host):
+        faults.append("bandwidth")
+    if center.cgroup.told_to_freeze:
+        return (name, "on", FROZEN, FROZEN, FROZEN, " ".join(faults))
     return (
-        f"{center.name} {center.label}",
+        name,
         "on",
-        role or ("[yellow]no quorum[/]" if center.zookeeper.running else "[red]down[/]"),
-        _alive(center.sshd.running),
-        controller,
-        " ".join(
-            [*_frozen_parts(center), *(name.removeprefix(link.TABLE_PREFIX) for name in link.tables(center.host))]
-        ),
+        _part(center, zookeeper.KIND, center.zookeeper.running, lambda: center.zookeeper.role() or NO_QUORUM),
+        _part(center, sshd.KIND, center.sshd.running, lambda: "up"),
+        _part(center, controller.KIND, center.controller.running, lambda: "up") if center.with_controller else "-",
+        " ".join(faults),
     )
+
+
+def _part(center: Center, kind: str, running: bool, word: Callable[[], str]) -> str:  # noqa: FBT001 -- a fact, not a switch
+    if not running:
+        return DOWN
+    return FROZEN if center.cgroup.child(kind).frozen else word()
 
 
 def _member_facts(member: Member) -> tuple[str, ...]:
     if not member.running:
-        return ("[red]down[/]", "", "")
+        return (DOWN, "", "")
     if any(group.frozen for group in (member.host.cgroup, member.host.cgroup.child(member.kind))):
-        return ("[cyan]frozen[/]", "", "")
+        return (FROZEN, "", "")
     if not member.ready:
         return ("[yellow]starting[/]", "", "")
     try:
@@ -70,17 +87,3 @@ def _member_facts(member: Member) -> tuple[str, ...]:
         return ("[yellow]no answer[/]", "", "")
     state = f"[green]{role}[/]" if role == "primary" else f"{role}, {receiver or '[yellow]no stream[/]'}"
     return (state, str(timeline), str(lsn))
-
-
-def _frozen_parts(center: Center) -> list[str]:
-    if center.cgroup.told_to_freeze:
-        return ["[cyan]frozen[/]"]
-    return [f"[cyan]frozen:{group.path.name}[/]" for group in center.cgroup.children() if group.told_to_freeze]
-
-
-def _stands_still(center: Center, kind: str) -> bool:
-    return center.cgroup.child(kind).frozen
-
-
-def _alive(running: bool) -> str:  # noqa: FBT001 -- one word for one fact
-    return "up" if running else "[red]down[/]"
