@@ -148,6 +148,4 @@ RELATIONS = (
 
 def broken_relations(values: Mapping[str, object]) -> tuple[Relation, ...]:
     """The relations that do not hold between `values`, a policy's fields by name."""
-    return tuple(
-        relation for relation in RELATIONS if not relation.holds(*(values[name] for name in relation.fields))
-    )
+    return tuple(relation for relation in RELATIONS if not relation.holds(*(values[name] for name in relation.fields)))

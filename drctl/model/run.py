@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from drctl.model.command import RejoinMethod
 from drctl.model.evidence import Evidence
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
 from drctl.model.playbook import Playbook, RunKind
+from drctl.model.rule import SyncSet
 
 
 class TaskStatus(StrEnum):
@@ -58,6 +60,12 @@ class StepRecord:
     id: str
     status: StepStatus = StepStatus.PENDING
     tasks: tuple[Task, ...] = ()
+    attempt: int = 0
+    """Which try this is; 0 before the first."""
+    attempt_started_s: float | None = None
+    """None before the first try, and between two of them."""
+    again_at_s: float | None = None
+    """When it is tried, or looked at, again; None when nothing is due."""
     started_s: float | None = None
     ended_s: float | None = None
     started_utc: str = ""
@@ -124,9 +132,9 @@ class Run:
     old_primary: MemberName
     candidate: MemberName | None = None
     """The wanted heir, or the member that rejoins; None lets the rule choose."""
-    sync_members: tuple[MemberName, ...] = ()
+    sync: SyncSet | None = None
     """What the sync set is to become, where the operation is about that."""
-    sync_count: int = 1
+    method: RejoinMethod = RejoinMethod.AUTO
     accept_data_loss: bool = False
     started_utc: str
     started_s: float

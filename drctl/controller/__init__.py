@@ -1,0 +1,1 @@
+"""The imperative shell: observe, decide, act; and the one place with threads."""

@@ -1,0 +1,171 @@
+"""What to do about a group: one pass over one set of observations, never waiting for a member that is silent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from drctl.decision.diagnosis import Diagnosis, Evidence, Health, diagnose
+from drctl.decision.memory import Memory, primary_facts
+from drctl.decision.quorum import missing, unmet
+from drctl.decision.requests import answer_request
+from drctl.decision.returning import who_rejoins, wants_home
+from drctl.decision.syncset import wanted_change
+from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Stay, Why
+from drctl.model.identity import MemberName, RunId
+from drctl.model.playbook import RunKind
+from drctl.model.policy import OnCrash, Policy
+from drctl.model.report import Postmaster
+from drctl.model.rule import GroupRecord
+from drctl.model.run import Run
+from drctl.model.view import GroupView
+
+
+def decide(view: GroupView, memory: Memory, policy: Policy, *, driving: RunId | None = None) -> Decision:
+    """The one thing to do now. `driving` is the run that this controller drives already; None when it drives none."""
+    if not view.connected:
+        return Stay(why=Why.NO_COORDINATOR, reason="the coordinator does not answer: nothing is changed")
+    if not view.leading:
+        return Stay(why=Why.NOT_LEADING, reason="another controller leads")
+    record = view.record
+    if record is None:
+        return Stay(why=Why.NOT_INITIALISED, reason=f"no record; type: drctl init {view.group.name}")
+    diagnosis = diagnose(view, record.primary)
+    return (
+        _about_the_run(view, record, diagnosis, memory, policy, driving)
+        or answer_request(view, memory, diagnosis)
+        or _about_a_pause(record)
+        or _about_the_primary(view, record, diagnosis, memory, policy)
+        or _about_an_interruption(view, record, memory, policy)
+        or _about_the_standbys(view, record, memory, policy)
+        or Stay(why=Why.HEALTHY, reason=diagnosis.reason)
+    )
+
+
+def _about_the_run(
+    view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memory: Memory, policy: Policy, driving: RunId | None
+) -> Decision | None:
+    """A run that is under way: let it go on, take it over, or supersede it when the primary dies meanwhile."""
+    run = view.run
+    if record.run is None:
+        return None
+    if run is None:
+        return Stay(why=Why.UNKNOWN, reason=f"the journal of {record.run} has not been read yet")
+    going_on = Stay(why=Why.RUNNING, reason=f"{run.id} ({run.kind}) is under way")
+    if not record.paused and _overtaken(view, record, run, diagnosis):
+        return _about_the_primary(view, record, diagnosis, memory, policy) or going_on
+    if run.id != driving:
+        return Adopt(reason=f"{run.id} was left by {run.owner}")
+    return going_on
+
+
+def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagnosis) -> bool:
+    """Whether a second failure makes the run that is under way pointless."""
+    if run.kind in {RunKind.REJOIN, RunKind.SYNCSET} or record.primary != run.old_primary:
+        return diagnosis.dead
+    heir = record.rule.primary
+    if heir == record.primary:
+        return False
+    # What was seen of the heir may be from before its promotion: only its death counts.
+    return diagnose(view, heir).evidence in {Evidence.POSTMASTER_GONE, Evidence.SILENT_TO_ALL}
+
+
+def _about_a_pause(record: GroupRecord) -> Decision | None:
+    if record.paused:
+        return Stay(why=Why.PAUSED, reason=f"paused; type: drctl resume {record.group}")
+    return None
+
+
+def _about_the_primary(
+    view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memory: Memory, policy: Policy
+) -> Decision | None:
+    if diagnosis.health is Health.UNKNOWN:
+        return Stay(why=Why.UNKNOWN, reason=diagnosis.reason)
+    if diagnosis.health is Health.SUSPECT:
+        return Stay(why=Why.SUSPECT, reason=diagnosis.reason)
+    if diagnosis.health is Health.ALIVE:
+        return None
+    waiting = _waits(view, memory, policy)
+    if waiting:
+        return waiting
+    recent = [at for at in record.failovers_utc if _within_an_hour(at, view.now_utc)]
+    if len(recent) >= policy.failovers_per_hour:
+        return Ask(
+            reason=f"{diagnosis.reason}; there were {len(recent)} failovers in the last hour, and the policy allows no more",
+            remedy=f"drctl failover {view.group.name}",
+        )
+    return bring_back(view, record, diagnosis, memory, policy)
+
+
+def bring_back(view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memory: Memory, policy: Policy) -> Decision:
+    """How service returns after the death of the primary: an heir, the old primary itself, or a person."""
+    sealable = {member.name for member in view.group.peers if _reachable(view, member.name)} - {record.primary}
+    host = view.host(record.primary)
+    restartable = host is not None and host.answers and host.postmaster in {Postmaster.DOWN, Postmaster.ORPHANS}
+    prefers_restart = (
+        policy.on_crash is OnCrash.RESTART and diagnosis.evidence is Evidence.POSTMASTER_GONE and memory.failures == 0
+    )
+    heir_possible = bool(sealable) and not unmet(record.rules, sealable)
+    if heir_possible and not (prefers_restart and restartable):
+        return Begin(kind=RunKind.FAILOVER, reason=diagnosis.reason)
+    if restartable and len({rule.primary for rule in record.rules}) == 1:
+        why = "the policy tries that first" if heir_possible else "no heir is proven to have every acknowledged commit"
+        return Begin(kind=RunKind.RESTART, reason=f"{diagnosis.reason}; {why}", candidate=record.primary)
+    absent = missing(record.rules, sealable)
+    return Ask(
+        reason=(
+            f"{diagnosis.reason}; the rule {', '.join(str(rule) for rule in unmet(record.rules, sealable))} cannot be met: "
+            f"an acknowledged commit may be on {' or '.join(absent)} alone"
+        ),
+        remedy=f"bring back one of: {', '.join(absent)}",
+        missing=absent,
+    )
+
+
+def _about_an_interruption(view: GroupView, record: GroupRecord, memory: Memory, policy: Policy) -> Decision | None:
+    """More than one rule and no run: a change was interrupted, and is resumed towards the newest rule."""
+    if not record.joint:
+        return None
+    waiting = _waits(view, memory, policy)
+    if waiting:
+        return waiting
+    if record.rule.primary != record.primary:
+        return Begin(kind=RunKind.FAILOVER, reason=f"a change to {record.rule} was interrupted")
+    return Begin(kind=RunKind.SYNCSET, reason=f"a change to {record.rule} was interrupted", sync=record.rule.sync)
+
+
+def _about_the_standbys(view: GroupView, record: GroupRecord, memory: Memory, policy: Policy) -> Decision | None:
+    if primary_facts(view) is None:
+        return None
+    change = wanted_change(view, memory)
+    rejoins = who_rejoins(view, memory)
+    home = wants_home(view, memory)
+    if change is None and rejoins is None and home is None:
+        return None
+    waiting = _waits(view, memory, policy)
+    if waiting:
+        return waiting
+    if change is not None:
+        return Begin(kind=RunKind.SYNCSET, reason=change.reason, sync=change.sync)
+    if rejoins is not None:
+        return Begin(kind=RunKind.REJOIN, reason=rejoins[1], candidate=rejoins[0])
+    assert home is not None, "one of the three is wanted"
+    return Begin(kind=RunKind.SWITCHBACK, reason=home[1], candidate=home[0])
+
+
+def _waits(view: GroupView, memory: Memory, policy: Policy) -> Decision | None:
+    if memory.failed_at_s is None:
+        return None
+    pause_s = min(policy.retry_after_s * 2 ** (memory.failures - 1), policy.retry_after_max_s)
+    left_s = memory.failed_at_s + pause_s - view.now_s
+    if left_s <= 0:
+        return None
+    return Stay(why=Why.WAITING, reason=f"{memory.failures} tries failed; the next one in {left_s:.0f} s")
+
+
+def _reachable(view: GroupView, name: MemberName) -> bool:
+    report, host = view.report(name), view.host(name)
+    return (report is not None and report.answers) or (host is not None and host.answers)
+
+
+def _within_an_hour(at_utc: str, now_utc: str) -> bool:
+    return datetime.fromisoformat(now_utc) - datetime.fromisoformat(at_utc) < timedelta(hours=1)

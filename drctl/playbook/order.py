@@ -1,0 +1,99 @@
+"""Is a playbook safe, and does it fit its budget? Pure checks that name the step at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from drctl.model.playbook import OnFailure, Playbook, Step
+from drctl.playbook.catalogue import CATALOGUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """What is wrong with one step, or with the whole."""
+
+    step: str
+    """Empty for the whole playbook."""
+    message: str
+    remedy: str
+
+
+def flaws(playbook: Playbook) -> tuple[Flaw, ...]:
+    """Everything that forbids a playbook to run."""
+    return (
+        *_order(playbook.steps),
+        *_order(playbook.rollback, before=playbook.steps),
+        *_no_return(playbook),
+        *_budget(playbook),
+    )
+
+
+def certainly_before(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """The steps that have certainly ended when `step` begins, in the order of the file."""
+    by_id = {each.id: each for each in steps}
+    places = {each.id: place for place, each in enumerate(steps)}
+    found: set[str] = set()
+    waiting = [step.id]
+    while waiting:
+        here = by_id[waiting.pop()]
+        place = places[here.id]
+        needed = here.needs or ((steps[place - 1].id,) if place else ())
+        for name in needed:
+            if name in by_id and name not in found:
+                found.add(name)
+                waiting.append(name)
+    return tuple(each for each in steps if each.id in found)
+
+
+def _order(steps: tuple[Step, ...], *, before: tuple[Step, ...] = ()) -> Iterable[Flaw]:
+    done = {step.uses for step in before}
+    for step in steps:
+        certain = [each for each in certainly_before(steps, step) if each.waited_for]
+        have = done | {each.uses for each in certain if each.on_failure is not OnFailure.CONTINUE and not each.when}
+        for wanted in CATALOGUE[step.uses].after:
+            if wanted not in have:
+                yield Flaw(
+                    step=step.id,
+                    message=f"{step.uses} is not safe unless {wanted} has succeeded before it",
+                    remedy=f"put a step `uses: {wanted}` before it, without `when` or `on_failure: continue`",
+                )
+
+
+def _no_return(playbook: Playbook) -> Iterable[Flaw]:
+    passed = ""
+    for step in playbook.steps:
+        if passed and step.on_failure is OnFailure.ROLLBACK:
+            yield Flaw(
+                step=step.id,
+                message=f"cannot roll back: {passed} before it is the point of no return",
+                remedy="write on_failure: abort, continue or ask",
+            )
+        if step.point_of_no_return:
+            passed = step.id
+        if step.uses == "promote" and not step.point_of_no_return:
+            yield Flaw(
+                step=step.id,
+                message="a promotion cannot be taken back",
+                remedy="write point_of_no_return: true",
+            )
+
+
+def worst_s(steps: tuple[Step, ...]) -> float:
+    """The longest that a run of `steps` can take: its longest path, every try failing but the last."""
+    ends_s: dict[str, float] = {}
+    for place, step in enumerate(steps):
+        needed = step.needs or ((steps[place - 1].id,) if place else ())
+        begins_s = max((ends_s.get(name, 0.0) for name in needed), default=0.0)
+        ends_s[step.id] = begins_s + (step.worst_s if step.waited_for else 0.0)
+    return max(ends_s.values(), default=0.0)
+
+
+def _budget(playbook: Playbook) -> Iterable[Flaw]:
+    needed_s = worst_s(playbook.steps) + worst_s(playbook.rollback)
+    if needed_s > playbook.budget_s:
+        yield Flaw(
+            step="",
+            message=f"its worst path takes {needed_s:g} s, and its budget is {playbook.budget_s:g} s",
+            remedy="shorten timeouts, retries or delays, or raise the budget",
+        )
