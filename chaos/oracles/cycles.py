@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_STARTS_MAX = 500
+"""Transactions of one knot that are tried as the start of a G-single: a knot of more is no near miss anyway."""
+
 
 class Dependency(StrEnum):
     """Why one transaction comes before another (Adya)."""
@@ -46,32 +49,30 @@ class Graph:
             self._edges[earlier][later].add(why)
 
     def cycles(self) -> list[tuple[Phenomenon, tuple[str, ...]]]:
-        """For each knot of transactions the gravest phenomenon, with a shortest cycle that shows it, in words."""
-        return [self._gravest(knot) for knot in self._knots() if len(knot) > 1]
+        """For each knot of transactions the gravest phenomenon, with a short cycle that shows it, in words."""
+        nodes = set(self._edges) | {later for some in self._edges.values() for later in some}
+        return [self._gravest(knot) for knot in self._knots(nodes, set(Dependency))]
 
     def _gravest(self, knot: set[str]) -> tuple[Phenomenon, tuple[str, ...]]:
         writes = {Dependency.WW}
         reads = {Dependency.WW, Dependency.WR}
-        for phenomenon, kinds in ((Phenomenon.G0, writes), (Phenomenon.G1C, reads)):
-            if cycle := self._shortest(knot, kinds, first=kinds):
-                return phenomenon, self._spell(cycle, kinds)
-        # One anti-dependency to begin with, and none on the way back.
-        if cycle := self._shortest(knot, reads, first={Dependency.RW}):
-            return Phenomenon.G_SINGLE, self._spell(cycle, reads)
         everything = set(Dependency)
-        cycle = self._shortest(knot, everything, first=everything)
-        assert cycle, "every knot has a cycle"
-        return Phenomenon.G2, self._spell(cycle, everything)
+        for phenomenon, kinds in ((Phenomenon.G0, writes), (Phenomenon.G1C, reads)):
+            if tighter := self._knots(knot, kinds):
+                return phenomenon, self._spell(self._round(tighter[0], kinds), kinds)
+        # One anti-dependency to begin with, and none on the way back.
+        for here in sorted(knot)[:_STARTS_MAX]:
+            for there in self._next(here, knot, {Dependency.RW}):
+                if path := self._path(there, here, knot, reads):
+                    return Phenomenon.G_SINGLE, self._spell([here, *path[:-1]], reads)
+        return Phenomenon.G2, self._spell(self._round(knot, everything), everything)
 
-    def _shortest(self, knot: set[str], kinds: set[Dependency], *, first: set[Dependency]) -> list[str]:
-        """A shortest cycle in `knot` whose first step is of a kind in `first` and whose others are of `kinds`."""
-        best: list[str] = []
-        for start in sorted(knot):
-            for second in self._next(start, knot, first):
-                path = self._path(second, start, knot, kinds)
-                if path and (not best or len(path) < len(best)):
-                    best = [start, *path[:-1]]
-        return best
+    def _round(self, knot: set[str], kinds: set[Dependency]) -> list[str]:
+        """A shortest cycle through the first transaction of the knot."""
+        start = min(knot)
+        paths = [self._path(second, start, knot, kinds) for second in self._next(start, knot, kinds)]
+        shortest = min((path for path in paths if path), key=len)
+        return [start, *shortest[:-1]]
 
     def _path(self, start: str, goal: str, knot: set[str], kinds: set[Dependency]) -> list[str]:
         before: dict[str, str | None] = {start: None}
@@ -92,7 +93,8 @@ class Graph:
         return []
 
     def _next(self, here: str, knot: set[str], kinds: set[Dependency]) -> list[str]:
-        return [there for there, why in self._edges[here].items() if there in knot and why & kinds]
+        some = self._edges.get(here, {})
+        return [there for there, why in some.items() if there in knot and why & kinds]
 
     def _spell(self, cycle: list[str], preferred: set[Dependency]) -> tuple[str, ...]:
         words = []
@@ -101,10 +103,10 @@ class Graph:
             words.append(f"{here} -{min(why & preferred or why)}-> {there}")
         return tuple(words)
 
-    def _knots(self) -> list[set[str]]:
-        """Strongly connected components (Tarjan), without recursion: histories are long."""
-        nodes = set(self._edges) | {later for some in self._edges.values() for later in some}
-        return strongly_connected(sorted(nodes), lambda node: self._edges[node])
+    def _knots(self, among: set[str], kinds: set[Dependency]) -> list[set[str]]:
+        """Sets of transactions each of which comes before each other."""
+        components = strongly_connected(sorted(among), lambda node: self._next(node, among, kinds))
+        return [component for component in components if len(component) > 1]
 
 
 def strongly_connected(nodes: Iterable[str], successors: Callable[[str], Iterable[str]]) -> list[set[str]]:
@@ -120,7 +122,7 @@ def strongly_connected(nodes: Iterable[str], successors: Callable[[str], Iterabl
         number[root] = lowest[root] = len(number)
         stack.append(root)
         on_stack.add(root)
-        work = [(root, iter(list(successors(root))))]
+        work = [(root, iter(tuple(successors(root))))]
         while work:
             node, rest = work[-1]
             for following in rest:
@@ -128,7 +130,7 @@ def strongly_connected(nodes: Iterable[str], successors: Callable[[str], Iterabl
                     number[following] = lowest[following] = len(number)
                     stack.append(following)
                     on_stack.add(following)
-                    work.append((following, iter(list(successors(following)))))
+                    work.append((following, iter(tuple(successors(following)))))
                     break
                 if following in on_stack:
                     lowest[node] = min(lowest[node], number[following])

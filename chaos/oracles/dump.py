@@ -31,9 +31,9 @@ class NotQuiet(Exception):  # noqa: N818 - a fact about the members
 
 
 def read_members(members: Mapping[MemberName, str], *, deadline_s: float) -> tuple[MemberDump, ...]:
-    """Wait until all members have replayed what the primary has, then read each: DSNs by member, one host each.
+    """Wait until all members have replayed what the primary has, then read each. DSNs by member, of one host each.
 
-    Raises NotQuiet when they do not get there, psycopg.Error when one cannot be read: both mean that nothing was proved.
+    Raises NotQuiet when they do not get there, psycopg.Error when one cannot be read: then nothing was proved.
     """
     until_s = time.monotonic() + deadline_s
     await_quiet(members, deadline_s=deadline_s)
@@ -140,10 +140,10 @@ def _line(dsn: str, deadline_s: float) -> tuple[Timeline | None, tuple[TimelineS
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
         ) as connection:
-            _, timeline, *_ = connection.execute("IDENTIFY_SYSTEM").fetchone() or ()
+            _, timeline, *_ = _row(connection, "IDENTIFY_SYSTEM")
             if timeline == 1:
                 return Timeline(1), ()
-            _, content = connection.execute(f"TIMELINE_HISTORY {int(timeline)}").fetchone() or ()
+            _, content = _row(connection, f"TIMELINE_HISTORY {int(timeline)}")
             text = content.decode() if isinstance(content, bytes) else str(content)
             return Timeline(timeline), parse_history(text)
     except psycopg.Error:

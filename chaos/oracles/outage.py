@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ORACLE = "outage"
 BUCKET_S = 0.1
 _NOTICED_S = 0.2
-"""A shorter gap is no outage: at the usual rate a hundred milliseconds without an acknowledgement happen by chance."""
+"""A shorter gap is no outage: at the usual rate a hundred milliseconds without one happen by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,11 @@ class Outage:
     """All times in seconds after the injection of the fault."""
 
     last_before_s: float | None
-    """The last durable acknowledgement before the gap; a little after 0 where the fault took time to bite. None: none."""
+    """The last durable acknowledgement before the gap; above 0 where the fault took time to bite. None: none."""
     first_any_s: float | None
     """The first acknowledgement of any write after the gap, also of one that began before the fault. None: never."""
     first_s: float | None
-    """The first durable acknowledgement of a write that began after the gap opened: the RTO. None: never."""
+    """The first durable acknowledgement of a write that began after the gap opened: the outage. None: never."""
     gap_s: float | None
     """From the last acknowledgement before to the first after. None: it never ended."""
     refused: int
@@ -45,13 +45,25 @@ class Rate:
 
 
 def measure_outage(
-    history: History, injected_ns: int, dumps: tuple[MemberDump, ...] = (), *, client: str | None = None
+    history: History,
+    injected_ns: int,
+    dumps: tuple[MemberDump, ...] = (),
+    *,
+    until_ns: int | None = None,
+    client: str | None = None,
 ) -> Outage | None:
-    """The longest gap between durable acknowledgements of writes after `injected_ns` (monotonic clock of the machine).
+    """The longest gap between durable acknowledgements of writes after `injected_ns` (the machine's monotonic clock).
 
-    None when the fault was not noticed. Durable: on every member of `dumps`, where there are any. `client`: as one saw it.
+    None when the fault was not noticed. Durable: on every member of `dumps`, where there are any. `until_ns`: do not
+    look at what began later, such as the outage of the next fault. `client`: as this one alone saw it.
     """
-    attempts = [attempt for attempt in history.attempts if client in (None, attempt.client) and attempt.pinned is None]
+    attempts = [
+        attempt
+        for attempt in history.attempts
+        if client in (None, attempt.client)
+        and attempt.pinned is None
+        and (until_ns is None or attempt.intent.at_ns <= until_ns)
+    ]
     acked = sorted((attempt for attempt in attempts if attempt.acked_write and _durable(attempt, dumps)), key=_done_ns)
     times = [_done_ns(attempt) for attempt in acked]
     before = [time for time in times if time <= injected_ns]
@@ -90,12 +102,9 @@ def check_outage(history: History, injected_ns: int, dumps: tuple[MemberDump, ..
     if outage.first_s > limit_s:
         text = f"writes were acknowledged again after {outage.first_s:.2f} s, allowed are {limit_s:g} s"
         findings.append(Finding(kind="too-long", subject="writes", text=text))
-    counts = {
-        "first_s": outage.first_s,
-        "gap_s": outage.gap_s or 0.0,
-        "unknown": outage.unknown,
-        "refused": outage.refused,
-    }
+    counts = {"first_s": outage.first_s, "unknown": outage.unknown, "refused": outage.refused}
+    if outage.gap_s is not None:
+        counts["gap_s"] = outage.gap_s
     summary = f"writes were acknowledged again {outage.first_s:.2f} s after the fault"
     return conclude(ORACLE, summary, counts, findings)
 

@@ -21,8 +21,8 @@ ORACLE = "wal-line"
 def check_wal_line(history: History, dumps: tuple[MemberDump, ...]) -> Verdict:
     """Hold each acknowledgement's timeline and position against the history of the primary's timeline.
 
-    A late acknowledgement by an old primary is legal where the new line has that WAL too; after the fork it is split brain.
-    The position of a write lies before its commit record, so this accuses nobody wrongly.
+    A late acknowledgement by an old primary is legal where the new line has that WAL too; after the fork it is split
+    brain. The position of a write lies before its commit record, so this accuses nobody wrongly.
     """
     primary = primary_of(dumps)
     if primary is None or primary.timeline is None or primary.ancestors is None:
@@ -45,8 +45,8 @@ def check_wal_line(history: History, dumps: tuple[MemberDump, ...]) -> Verdict:
             continue
         fork = f"its fork at {format_lsn(until[served.timeline])}" if served.timeline in until else "any common history"
         text = (
-            f"{attempt.intent.kind} acknowledged by {served.member} at {served.timeline}:{format_lsn(served.lsn)}, after "
-            f"{fork}; the line goes on with {primary.member} on timeline {primary.timeline}"
+            f"{attempt.intent.kind} acknowledged by {served.member} at {served.timeline}:{format_lsn(served.lsn)}, "
+            f"after {fork}; the line goes on with {primary.member} on timeline {primary.timeline}"
         )
         findings.append(Finding(kind="split-brain", subject=attempt.op, text=text, member=served.member))
     placed = sum(by_member.values())
