@@ -28,6 +28,14 @@ class SyncSet:
     def __str__(self) -> str:
         return f"ANY {self.count} ({', '.join(sorted(self.members))})"
 
+    def is_set_by(self, setting: str) -> bool:
+        """Whether a server's `synchronous_standby_names` says the same, whatever its spaces, quotes and order."""
+        head, parenthesis, tail = setting.strip().partition("(")
+        if not parenthesis or head.upper().split() != ["ANY", str(self.count)] or not tail.endswith(")"):
+            return False
+        names = [name.strip().strip('"') for name in tail[:-1].split(",")]
+        return len(names) == len(self.members) and set(names) == self.members
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
