@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -119,6 +120,8 @@ class Lab:
         requirements.require(bindir)
         requirements.ensure_database_user()
         programs = find_programs(bindir)
+        requirements.require_reachable(programs.path("postgres"))
+        requirements.require_reachable(Path(tempfile.gettempdir() if root is None else root).absolute())
         plan_groups(groups)
         interrupts.unwind_on_termination()
         lab = cls._claim(

@@ -33,6 +33,7 @@ PROGRAMS = (
     ("setsid", "util-linux"),
     ("unshare", "util-linux"),
     ("ipcrm", "util-linux"),
+    ("setpriv", "util-linux"),
 )
 ADMINISTRATORS_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -77,6 +78,25 @@ def with_administrators_path() -> None:
     path = os.environ.get("PATH", os.defpath)
     if not path.endswith(ADMINISTRATORS_PATH):
         os.environ["PATH"] = f"{path}:{ADMINISTRATORS_PATH}"
+
+
+def require_reachable(path: Path) -> None:
+    """Raise LabError when user postgres cannot enter a folder or run a program: a home may be closed to it."""
+    probe = [
+        "setpriv",
+        f"--reuid={DATABASE_USER}",
+        f"--regid={DATABASE_USER}",
+        "--clear-groups",
+        "test",
+        "-x",
+        str(path),
+    ]
+    if subprocess.run(probe, capture_output=True, check=False, timeout=10).returncode != 0:
+        closed = next((str(one) for one in reversed(path.parents) if not one.stat().st_mode & 0o001), str(path))
+        raise LabError(
+            f"user {DATABASE_USER} cannot reach {path}: {closed} is closed to it; choose another folder",
+            remedy=f"runuser -u {DATABASE_USER} -- ls -ld {path}   # to see it",
+        )
 
 
 def ensure_database_user() -> None:
