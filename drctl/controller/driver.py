@@ -36,8 +36,8 @@ from drctl.controller.effect import (
     MarkerCall,
     SaveRun,
     StepEffect,
-    StoreEffect,
     Stored,
+    StoreEffect,
 )
 from drctl.model.errors import DrctlError, EffectRefused, StaleEpoch
 from drctl.model.event import Alarm, Event, RunAdopted, RunEnded, RunStarted, Severity, StepChanged
@@ -373,7 +373,9 @@ class Driver:
         assert self.record is not None, "a run has a record"
         ended_s = max((step.ended_s for step in self.run.steps if step.ended_s is not None), default=self.run.started_s)
         ended_utc = max(step.ended_utc for step in self.run.steps)
-        run = replace(self.run, outcome=finished.outcome, note=finished.note, ended_s=ended_s, ended_utc=ended_utc)
+        run = replace(
+            closed(self.run), outcome=finished.outcome, note=finished.note, ended_s=ended_s, ended_utc=ended_utc
+        )
         self._saving = FinishRun(record=replace(self.record, run=None), run=run, deadline_s=STORE_TIMEOUT_S)
         return self._saving
 

@@ -8,7 +8,7 @@ from itertools import count
 from drctl.model.command import HostCommand
 from drctl.model.errors import DrctlError
 from drctl.model.evidence import Evidence, MarkerAcked
-from drctl.model.identity import Epoch, GroupName, MemberName, RunId
+from drctl.model.identity import Epoch, GroupName, RunId
 from drctl.model.report import HostReport, MemberReport, ObserverReport
 from drctl.model.request import RequestAnswer
 from drctl.model.rule import GroupRecord

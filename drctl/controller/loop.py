@@ -105,7 +105,7 @@ class Loop:
     def _perform(self, effect: Effect) -> None:
         try:
             ended = perform(effect, self._ports)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - see below
             # A broken invariant must not be swallowed by a pool: without this effect's end nothing can be decided.
             traceback.print_exc(file=sys.stderr)
             os._exit(EXIT_HUNG)

@@ -182,6 +182,8 @@ class Controller:
     def _view(self, desk: _GroupDesk, coordination: Coordination, *, now_s: float, now_utc: str) -> GroupView:
         state = coordination.groups[desk.group.name]
         newest = _newer(_newer(desk.newest, state.record), desk.driver.record)
+        if newest is not None and state.record is not None:
+            newest = replace(newest, paused=state.record.paused)
         desk.newest = newest
         run = state.run
         if desk.driver.run is not None:

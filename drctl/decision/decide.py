@@ -8,7 +8,7 @@ from drctl.decision.diagnosis import Diagnosis, Evidence, Health, diagnose
 from drctl.decision.memory import Memory, primary_facts
 from drctl.decision.quorum import missing, unmet
 from drctl.decision.requests import answer_request
-from drctl.decision.returning import who_rejoins, wants_home
+from drctl.decision.returning import wants_home, who_rejoins
 from drctl.decision.syncset import wanted_change
 from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Stay, Why
 from drctl.model.identity import MemberName, RunId
@@ -36,7 +36,7 @@ def decide(view: GroupView, memory: Memory, policy: Policy, *, driving: RunId | 
         or _about_a_pause(record)
         or _about_the_primary(view, record, diagnosis, memory, policy)
         or _about_an_interruption(view, record, memory, policy)
-        or _about_the_standbys(view, record, memory, policy)
+        or _about_the_standbys(view, memory, policy)
         or Stay(why=Why.HEALTHY, reason=diagnosis.reason)
     )
 
@@ -55,7 +55,7 @@ def _about_the_run(
         return _about_the_primary(view, record, diagnosis, memory, policy) or going_on
     if run.id != driving:
         return Adopt(reason=f"{run.id} was left by {run.owner}")
-    return going_on
+    return answer_request(view, memory, diagnosis) or going_on
 
 
 def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagnosis) -> bool:
@@ -133,7 +133,7 @@ def _about_an_interruption(view: GroupView, record: GroupRecord, memory: Memory,
     return Begin(kind=RunKind.SYNCSET, reason=f"a change to {record.rule} was interrupted", sync=record.rule.sync)
 
 
-def _about_the_standbys(view: GroupView, record: GroupRecord, memory: Memory, policy: Policy) -> Decision | None:
+def _about_the_standbys(view: GroupView, memory: Memory, policy: Policy) -> Decision | None:
     if primary_facts(view) is None:
         return None
     change = wanted_change(view, memory)

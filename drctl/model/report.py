@@ -125,7 +125,8 @@ class HostReport:
     detail: str = ""
     postmaster: Postmaster | None = None
     fenced: bool = False
-    epoch: Epoch = Epoch(0)
+    epoch: Epoch | None = None
+    """The highest that it has seen; None when it does not say."""
     control_state: str = ""
     """`pg_controldata`'s "Database cluster state"."""
     standby_signal: bool = False
