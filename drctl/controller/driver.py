@@ -39,7 +39,7 @@ from drctl.controller.effect import (
     Stored,
     StoreEffect,
 )
-from drctl.model.errors import DrctlError, EffectRefused, StaleEpoch
+from drctl.model.errors import DrctlError, EffectRefused, InvalidInput, StaleEpoch
 from drctl.model.event import Alarm, Event, RunAdopted, RunEnded, RunStarted, Severity, StepChanged
 from drctl.model.event import EffectEnded as EffectEndedEvent
 from drctl.model.evidence import Evidence, Recorded
@@ -414,7 +414,7 @@ def _with_evidence(run: Run, step: Step, evidence: Evidence, view: GroupView) ->
 def _status(error: DrctlError | None) -> TaskStatus:
     if error is None:
         return TaskStatus.DONE
-    return TaskStatus.FAILED if isinstance(error, EffectRefused) else TaskStatus.UNKNOWN
+    return TaskStatus.FAILED if isinstance(error, EffectRefused | InvalidInput) else TaskStatus.UNKNOWN
 
 
 def _evidence(ended: EffectEnded) -> Evidence | None:
