@@ -168,9 +168,31 @@ class SetPaused:
     name: str = "record.pause"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFence:
+    """Fence the local primary of an isolated center, outside of any run."""
+
+    group: GroupName
+    member: Member
+    epoch: Epoch
+    deadline_s: float
+    name: str = "guard"
+
+
 StoreEffect = BeginRun | SaveRun | ChangeRecord | FinishRun
 StepEffect = HostCall | MarkerCall
-Effect = Probe | Inspect | WatchMarker | Publish | Campaign | StoreEffect | StepEffect | AnswerRequest | SetPaused
+Effect = (
+    Probe
+    | Inspect
+    | WatchMarker
+    | Publish
+    | Campaign
+    | StoreEffect
+    | StepEffect
+    | AnswerRequest
+    | SetPaused
+    | GuardFence
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

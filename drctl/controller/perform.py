@@ -13,6 +13,7 @@ from drctl.controller.effect import (
     Effect,
     EffectEnded,
     FinishRun,
+    GuardFence,
     HostCall,
     Inspect,
     MarkerCall,
@@ -24,6 +25,7 @@ from drctl.controller.effect import (
     Stored,
     WatchMarker,
 )
+from drctl.model.command import Fence
 from drctl.model.errors import DrctlError
 from drctl.ports import Clock, Coordinator, Database, Host
 
@@ -62,6 +64,8 @@ def _call(effect: Effect, ports: Ports) -> Result:
             return ports.host.call(
                 effect.member, epoch=effect.epoch, command=effect.command, deadline_s=effect.deadline_s
             )
+        case GuardFence(member=member, epoch=epoch, deadline_s=deadline_s):
+            return ports.host.call(member, epoch=epoch, command=Fence(), deadline_s=deadline_s)
         case Publish(report=report, deadline_s=deadline_s):
             ports.coordinator.publish(report, deadline_s=deadline_s)
         case Campaign(wish=wish):

@@ -16,6 +16,7 @@ from drctl.controller.effect import (
     Effect,
     EffectEnded,
     FinishRun,
+    GuardFence,
     HostCall,
     Inspect,
     MarkerCall,
@@ -25,6 +26,7 @@ from drctl.controller.effect import (
     SetPaused,
     WatchMarker,
 )
+from drctl.controller.guard import Guard
 from drctl.controller.leadership import Candidacy
 from drctl.controller.observe import Observation
 from drctl.decision.decide import decide
@@ -66,6 +68,7 @@ class _GroupDesk:
         self.driver = Driver(emit)
         self.decision: Decision | None = None
         self.newest: GroupRecord | None = None
+        self.guard = Guard()
         self.answering: set[str] = set()
         """Requests whose answer is on its way, or that a run has taken up."""
 
@@ -118,11 +121,26 @@ class Controller:
                 self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
             case AnswerRequest() | SetPaused():
                 self._desks[ended.effect.group].answering.discard(ended.effect.answer.request)
+            case GuardFence(group=group, member=member):
+                self._desks[group].guard.fenced()
+                self._guarded(ended, group, member.name)
             case Campaign():
                 pass
             case _:
                 assert_never(ended.effect)
         return ()
+
+    def _guarded(self, ended: EffectEnded, group: GroupName, member: MemberName) -> None:
+        failure = f", which failed: {ended.error.message}" if ended.error else ""
+        self._emit(
+            Alarm(
+                group=group,
+                severity=Severity.ALARM,
+                code="guard",
+                message=f"{member} was alone, without standbys and without the coordinator: fenced{failure}",
+                remedy="restore this center's network; the member rejoins by itself",
+            )
+        )
 
     def _looked(self, ended: EffectEnded, now_s: float) -> None:
         before = self.observation.absorb(ended, now_s)
@@ -158,6 +176,8 @@ class Controller:
             views[desk.group.name] = view
             desk.memory = remember(desk.memory, view)
             effects += self._act(desk, view)
+            guard = desk.guard.look(view)
+            effects += [guard] if guard else []
         self.views = views
         effects += self.observation.probes_due(now_s)
         effects += self.observation.inspections_due(now_s, leading=coordination.leading)
