@@ -8,9 +8,15 @@ from drctl.model.event import Alarm
 from drctl.model.explanation import Explanation
 from drctl.model.identity import CenterName, MemberName
 from drctl.model.member_picture import Scene, picture_member, serving, streams
-from drctl.model.run import Run
 from drctl.model.run_picture import picture_run
-from drctl.model.snapshot import CenterSnapshot, ClusterSnapshot, GroupSnapshot, MarkerSnapshot, Protection
+from drctl.model.snapshot import (
+    CenterSnapshot,
+    ClusterSnapshot,
+    GroupSnapshot,
+    MarkerSnapshot,
+    Protection,
+    RunSnapshot,
+)
 from drctl.model.topology import Topology
 from drctl.model.view import GroupView
 
@@ -48,11 +54,11 @@ def group_snapshot(
     view: GroupView,
     explanation: Explanation,
     *,
-    history: Sequence[Run] = (),
+    history: Sequence[RunSnapshot] = (),
     alarms: Sequence[Alarm] = (),
     exposed_since_utc: str = "",
 ) -> GroupSnapshot:
-    """A group as `view` shows it. `history` are finished runs, the newest first."""
+    """A group as `view` shows it. `history` are finished runs, the newest first, pictured once when they ended."""
     record = view.record
     protection, text = _protection(view)
     scene = Scene.of(view, exposed=protection is Protection.EXPOSED)
@@ -75,7 +81,7 @@ def group_snapshot(
         marker=_marker(view),
         members=tuple(picture_member(scene, member) for member in view.group.members),
         run=picture_run(view.run, now_utc=view.now_utc) if view.run else None,
-        history=tuple(picture_run(run, now_utc=view.now_utc) for run in history),
+        history=tuple(history),
         alarms=tuple(alarms),
     )
 

@@ -1,0 +1,1 @@
+"""What drctl tells about itself: a log of events, metrics, and answers over HTTP."""

@@ -1,0 +1,58 @@
+"""A controller's telemetry in one piece: where events go in, where snapshots go in, and what answers outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TextIO
+
+from drctl.model.event import Event
+from drctl.model.identity import CenterName
+from drctl.model.snapshot import ClusterSnapshot
+from drctl.model.topology import Address
+from drctl.ports import Clock
+from drctl.telemetry.answers import Answers
+from drctl.telemetry.http import HttpServer
+from drctl.telemetry.log import Fanout, Log, LogFormat
+from drctl.telemetry.metrics import CONTENT_TYPE, Metrics
+from drctl.telemetry.publication import Published
+
+
+class Station:
+    """EventSink for the controller, and the server of its answers."""
+
+    def __init__(
+        self,
+        *,
+        center: CenterName,
+        address: Address,
+        clock: Clock,
+        stream: TextIO,
+        configuration: Mapping[str, str],
+        form: LogFormat = LogFormat.JSON,
+    ) -> None:
+        self._published = Published(clock)
+        self._metrics = Metrics(self._published)
+        self._log = Log(stream, center=center, clock=clock, form=form)
+        self._sink = Fanout([self._log, self._metrics])
+        answers = Answers(
+            self._published, metrics=self._metrics.text, metrics_type=CONTENT_TYPE, configuration=configuration
+        )
+        self.server = HttpServer(address, answers, key=f"centers.{center}.http")
+
+    def start(self) -> None:
+        """Answer. Raises InvalidInput when the address cannot be had."""
+        self.server.start()
+
+    def emit(self, event: Event) -> None:
+        """Take an event; never blocks and never raises."""
+        self._sink.emit(event)
+
+    def publish(self, snapshot: ClusterSnapshot) -> None:
+        """Tell this from now on. Called by the loop, at least once a second."""
+        self._metrics.see(snapshot)
+        self._published.publish(snapshot)
+
+    def close(self, *, deadline_s: float) -> None:
+        """Stop answering, and write what the log still holds."""
+        self.server.close(deadline_s=deadline_s / 2)
+        self._log.close(deadline_s=deadline_s / 2)
