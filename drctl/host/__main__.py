@@ -1,0 +1,66 @@
+"""`drctl-host`: see `USAGE`."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """\
+drctl-host serve --config HOST.json              answer requests on stdin, one JSON object a line (the forced command)
+drctl-host may-start MEMBER --config HOST.json   exit 0 when the member may start, 1 when drctl keeps it down
+drctl-host version
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run one subcommand. Exit codes: 0 done, 1 must not start, 2 wrong usage or configuration."""
+    if argv in (["version"], ["--version"]):
+        from drctl.host.wire import PROTOCOL
+
+        sys.stdout.write(f"drctl-host, protocol {PROTOCOL}\n")
+        return 0
+    words, config = _split(argv)
+    if config is None or not words:
+        sys.stderr.write(USAGE)
+        return 2
+    from drctl.host.faults import HostFault
+
+    try:
+        return _run(words, config)
+    except HostFault as fault:
+        sys.stderr.write(f"drctl-host: {fault.message}\n" + (f"  {fault.remedy}\n" if fault.remedy else ""))
+        return 2
+
+
+def _split(argv: list[str]) -> tuple[list[str], str | None]:
+    if "--config" not in argv[:-1]:
+        return argv, None
+    at = argv.index("--config")
+    return argv[:at] + argv[at + 2 :], argv[at + 1]
+
+
+def _run(words: list[str], config_path: str) -> int:
+    from pathlib import Path
+
+    from drctl.host.config import load
+
+    config = load(Path(config_path))
+    if words == ["serve"]:
+        from drctl.host.serve import Server
+
+        Server(config, sys.stdin.fileno(), sys.stdout.fileno()).run()
+        return 0
+    if len(words) == 2 and words[0] == "may-start":
+        from drctl.host.state import fence_epoch
+
+        return 0 if fence_epoch(config.member(words[1]).state_dir) is None else 1
+    if len(words) == 2 and words[0] == "job":
+        from drctl.host.rejoin import run_job
+
+        # Whoever started us says when our file is there; if it died before, nothing was promised to anybody.
+        return run_job(config.member(words[1])) if sys.stdin.readline() == "go\n" else 2
+    sys.stderr.write(USAGE)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
