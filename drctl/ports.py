@@ -72,6 +72,8 @@ class GroupState:
     """The run that the record names; None at rest."""
     requests: tuple[Request, ...] = ()
     """Not answered yet, oldest first."""
+    unreadable: str = ""
+    """Where and why something that is stored cannot be read; record and run are None then. Empty when all can be."""
 
 
 class Coordinator(Protocol):

@@ -128,7 +128,7 @@ class ZooKeeperCoordinator:
             return ""
         return (
             f"ZooKeeper grants sessions of {granted_s:g} s where {self._timeout_s:g} s were asked for, so a lost "
-            "controller is noticed at another time; set minSessionTimeout and tickTime in zoo.cfg as docs/reference/zoo.cfg does"
+            "controller is noticed at another time; set minSessionTimeout in zoo.cfg as docs/reference/zoo.cfg does"
         )
 
     def changed(self, callback: Callable[[], None]) -> None:
@@ -169,7 +169,7 @@ class ZooKeeperCoordinator:
     # Groups
 
     def group(self, group: GroupName) -> GroupState:
-        """The last known state, from memory. Raises InvalidInput while what is stored cannot be read."""
+        """The last known state, from memory."""
         return self._groups.state(group)
 
     def refresh(self, *, deadline_s: float) -> None:

@@ -34,7 +34,6 @@ class _Memory:
     """One group. `writes` counts what this process wrote, so that no older reading covers it up."""
 
     state: GroupState = UNINITIALISED
-    broken: InvalidInput | None = None
     writes: int = 0
 
 
@@ -59,32 +58,31 @@ class Groups:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def state(self, group: GroupName) -> GroupState:
-        """The last known state. Raises InvalidInput, naming the path, while what is stored cannot be read."""
+        """The last known state."""
         with self._lock:
             memory = self._memory.get(group)
-            if memory is None:
-                return UNINITIALISED
-            if memory.broken is not None:
-                raise InvalidInput(memory.broken.message, remedy=memory.broken.remedy)
-            return memory.state
+            return memory.state if memory is not None else UNINITIALISED
 
     def wrote(self, record: GroupRecord, run: Run | None) -> GroupRecord:
         """Remember what was just written, so that the writer reads it at once; the record as it stands now."""
         with self._lock:
             memory = self._memory.setdefault(record.group, _Memory())
-            memory.writes += 1
             known = memory.state.record
             # Whether the group is paused is not the record's writer's to say.
             record = replace(record, paused=known.paused if known is not None else record.paused)
-            memory.state = replace(memory.state, record=record, run=run)
+            if known is None or known.version <= record.version:
+                memory.writes += 1
+                memory.state = replace(memory.state, record=record, run=run)
             return record
 
     def saved(self, run: Run) -> None:
         """Remember a journal that was just written."""
         with self._lock:
             memory = self._memory.setdefault(run.group, _Memory())
-            memory.writes += 1
-            memory.state = replace(memory.state, run=run)
+            known = memory.state.run
+            if known is not None and known.id == run.id and known.journal_version <= run.journal_version:
+                memory.writes += 1
+                memory.state = replace(memory.state, run=run)
 
     def answered(self, group: GroupName, request: str) -> None:
         """Remember that a request is no longer open."""
@@ -125,20 +123,16 @@ class Groups:
     def _learn(self, group: GroupName, writes: int, replies: _Asked, end_s: float) -> bool:
         """Whether the group has changed."""
         for _ in range(ROUNDS_MAX):
-            broken: InvalidInput | None = None
-            state = UNINITIALISED
             try:
                 state = self._take(group, replies, end_s)
             except InvalidInput as error:
-                broken = error
+                # Not the last that could be read: nobody must act on what may have been replaced.
+                state = replace(UNINITIALISED, unreadable=error.message)
             with self._lock:
                 memory = self._memory[group]
                 # What this process wrote while it read must not be covered up by the older reading.
-                if memory.writes == writes and (broken is not None or _consistent(state)):
-                    changed = memory.state != state or (memory.broken is None) != (broken is None)
-                    memory.broken = broken
-                    if broken is None:
-                        memory.state = state
+                if memory.writes == writes and _consistent(state):
+                    changed, memory.state = memory.state != state, state
                     return changed
             writes, replies = self._writes(group), self._ask(group)
         raise Unreachable(f"group {group} changes faster in ZooKeeper than it can be read; it is tried again")

@@ -9,10 +9,10 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from drctl.model.topology import Address
 
-ZOO_CFG = Path(__file__).resolve().parents[2] / "docs" / "reference" / "zoo.cfg"
 CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/log4j-1.2.jar:/usr/share/java/slf4j-log4j12.jar"
 LOGGING = """\
 log4j.rootLogger=INFO, CONSOLE
@@ -20,7 +20,7 @@ log4j.appender.CONSOLE=org.apache.log4j.ConsoleAppender
 log4j.appender.CONSOLE.layout=org.apache.log4j.PatternLayout
 log4j.appender.CONSOLE.layout.ConversionPattern=%d{ISO8601} %-5p [%t:%C{1}@%L] %m%n
 """
-# Timing as docs/reference/zoo.cfg recommends it, which is read where it exists.
+# As docs/reference/zoo.cfg recommends it.
 TIMING = "tickTime=500\nsyncLimit=4\ninitLimit=30\nminSessionTimeout=1000\ncnxTimeout=500\n"
 START_DEADLINE_S = 40.0
 
@@ -100,7 +100,7 @@ class Servers:
     count: int
     members: list[Server] = field(default_factory=list)
 
-    def __enter__(self) -> Servers:
+    def __enter__(self) -> Self:
         ports = free_ports(3 * self.count)
         lines = "".join(
             f"server.{n + 1}=127.0.0.1:{ports[self.count + n]}:{ports[2 * self.count + n]}\n" for n in range(self.count)

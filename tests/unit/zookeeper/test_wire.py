@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+import pytest
+from kazoo.handlers.threading import KazooTimeoutError
+
+from drctl.zookeeper.wire import Handler
+
+GREETING = struct.pack("!iiiq", 36, 0, 2000, 7)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at_s = 100.0
+
+    def __call__(self) -> float:
+        return self.at_s
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def connect(handler: Handler, server: socket.socket) -> tuple[socket.socket, socket.socket]:
+    wire = handler.create_connection(server.getsockname(), timeout=1.0, use_ssl=False)
+    return wire, server.accept()[0]
+
+
+def test_the_granted_session_timeout_is_read_from_the_servers_greeting_however_it_is_cut(server: socket.socket):
+    handler = Handler(session_timeout_s=2.0, now_s=Clock())
+    wire, far = connect(handler, server)
+    with wire, far:
+        far.sendall(GREETING)
+        assert handler.wire is not None
+        for _ in range(3):
+            assert handler.wire.granted_timeout_s is None
+            wire.recv(4)
+        assert handler.wire.granted_timeout_s == 2.0
+
+
+def test_a_silent_server_is_a_broken_connection_even_when_there_is_always_something_to_send(server: socket.socket):
+    clock = Clock()
+    handler = Handler(session_timeout_s=2.0, now_s=clock)
+    wire, far = connect(handler, server)
+    waker, woken = socket.socketpair()
+    with wire, far, waker, woken:
+        waker.send(b"x")
+        assert handler.select([wire, woken], [], [], 5.0)[0] == [woken]
+        clock.at_s += 1.0
+        with pytest.raises(KazooTimeoutError, match="silent"):
+            handler.select([wire, woken], [], [], 5.0)
+
+
+def test_what_a_server_said_while_this_process_slept_is_heard_first(server: socket.socket):
+    clock = Clock()
+    handler = Handler(session_timeout_s=2.0, now_s=clock)
+    wire, far = connect(handler, server)
+    with wire, far:
+        far.sendall(b"x")
+        clock.at_s += 60.0
+        assert handler.select([wire], [], [], 5.0)[0] == [wire]
+        wire.recv(1)
+        assert handler.wire is not None
+        assert handler.wire.heard_at_s == clock.at_s
+
+
+def test_a_silence_is_noticed_when_it_is_too_long_and_not_after_kazoos_own_wait(server: socket.socket):
+    handler = Handler(session_timeout_s=0.2, now_s=time.monotonic)
+    wire, far = connect(handler, server)
+    with wire, far:
+        began_s = time.monotonic()
+        with pytest.raises(KazooTimeoutError):
+            handler.select([wire], [], [], 5.0)
+        assert 0.05 < time.monotonic() - began_s < 1.0
+
+
+def test_a_host_that_did_not_answer_a_moment_ago_is_skipped_for_a_moment(monkeypatch: pytest.MonkeyPatch):
+    clock = Clock()
+    handler = Handler(session_timeout_s=2.0, now_s=clock)
+    tried: list[tuple[str, int]] = []
+
+    def silent(_: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket.socket, "connect", silent)
+    address = ("192.0.2.1", 2181)
+    for expected in (1, 1):
+        with pytest.raises(TimeoutError):
+            handler.create_connection(address, timeout=2.0)
+        assert len(tried) == expected
+    clock.at_s += 1.5
+    with pytest.raises(TimeoutError):
+        handler.create_connection(address, timeout=2.0)
+    assert len(tried) == 2
+
+
+def test_a_host_that_refuses_is_tried_again_at_once(server: socket.socket):
+    handler = Handler(session_timeout_s=2.0, now_s=Clock())
+    address = server.getsockname()
+    server.close()
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            handler.create_connection(address, timeout=1.0)
