@@ -26,7 +26,7 @@ _STANDARD = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c extra
 """A row must read the same on every member, however each is configured."""
 
 
-class NotQuiet(Exception):  # noqa: N818 - a fact about the members
+class NotQuiet(Exception):
     """The members did not come to the same position in time."""
 
 

@@ -8,8 +8,12 @@ linearizability", 2017; it decides the same as the search of Wing and Gong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NEVER_NS = 1 << 62
 """The return of a call that was never told how it ended."""
@@ -56,13 +60,9 @@ class Exhausted:
     steps: int
 
 
-Configuration = tuple[int | None, int]
-"""The register's value, and a bit for each slot whose call has taken effect."""
-
-
 def linearize(calls: list[Call], *, steps_max: int) -> Contradiction | Exhausted | None:
     """None when some order explains every answer, starting from a register that was never written."""
-    search = _Search(steps_max)
+    search = _Search(_forget_unseen_values(calls), steps_max)
     events = sorted(
         # Of equal times the call comes first: the more orders are allowed, the fewer false alarms.
         [(call.called_ns, 0, index) for index, call in enumerate(calls)]
@@ -70,73 +70,125 @@ def linearize(calls: list[Call], *, steps_max: int) -> Contradiction | Exhausted
     )
     for _, is_return, index in events:
         if not is_return:
-            search.begin(index, calls[index])
+            search.begin(index)
             continue
         before = search.values()
         search.end(index)
         if search.steps > steps_max:
             return Exhausted(steps=search.steps)
-        if not search.configurations:
+        if not search.frontier:
             return Contradiction(call=calls[index], values=before)
     return None
 
 
+_UNSEEN = -1 << 63
+"""Stands for every value that no call saw or expected: they cannot be told apart, so the search need not try."""
+
+
+def _forget_unseen_values(calls: list[Call]) -> list[Call]:
+    told = {call.value for call in calls if call.effect is Effect.READ} | {call.expected for call in calls}
+    return [call if call.value in told else replace(call, value=_UNSEEN) for call in calls]
+
+
+class _Frontier:
+    """Configurations: a value, the calls that have taken effect, and which of the calls without return were spent.
+
+    Of two that differ only in what was spent, the one that spent less can do all that the other can: it alone is kept.
+    """
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[int | None, int], list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._spent)
+
+    def __iter__(self) -> Iterator[tuple[int | None, int, int]]:
+        for (value, done), some in self._spent.items():
+            for spent in some:
+                yield value, done, spent
+
+    def add(self, value: int | None, done: int, spent: int) -> bool:
+        """Whether it was worth adding."""
+        some = self._spent.setdefault((value, done), [])
+        if any(other & spent == other for other in some):
+            return False
+        some[:] = [other for other in some if other & spent != spent]
+        some.append(spent)
+        return True
+
+
 class _Search:
-    def __init__(self, steps_max: int) -> None:
-        self.configurations: set[Configuration] = {(None, 0)}
+    def __init__(self, calls: list[Call], steps_max: int) -> None:
+        self.frontier = _Frontier()
+        self.frontier.add(None, 0, 0)
         self.steps = 0
+        self._calls = calls
         self._steps_max = steps_max
         self._slots: dict[int, int] = {}
-        self._calls: dict[int, Call] = {}
+        self._pending: dict[int, Call] = {}
         self._free: list[int] = []
+        self._endless: list[Call] = []
 
     def values(self) -> tuple[int | None, ...]:
-        found = {value for value, _ in self.configurations}
+        found = {value for value, _, _ in self.frontier if value != _UNSEEN}
         return tuple(sorted(found, key=lambda value: -1 if value is None else value)[:10])
 
-    def begin(self, index: int, call: Call) -> None:
+    def begin(self, index: int) -> None:
+        call = self._calls[index]
+        if call.returned_ns == NEVER_NS:
+            if _changes(call):
+                self._endless.append(call)
+            return
         slot = self._free.pop() if self._free else len(self._slots)
         self._slots[index] = slot
-        self._calls[slot] = call
+        self._pending[slot] = call
         if not _changes(call):
             # What changes nothing takes effect as early as it can: that takes no choice away from any other call.
             bit = 1 << slot
-            self.configurations = {
-                (value, done | bit) if _allows(value, call) else (value, done) for value, done in self.configurations
-            }
-            self.steps += len(self.configurations)
+            frontier = _Frontier()
+            for value, done, spent in self.frontier:
+                self.steps += 1
+                frontier.add(value, done | bit if _allows(value, call) else done, spent)
+            self.frontier = frontier
 
     def end(self, index: int) -> None:
         """Keep the configurations in which the call has taken effect, and the nearest ones in which it then has."""
         slot = self._slots.pop(index)
         bit = 1 << slot
-        kept: set[Configuration] = set()
-        seen = set(self.configurations)
-        stack = list(self.configurations)
-        while stack:
+        kept = _Frontier()
+        seen = _Frontier()
+        stack = [configuration for configuration in self.frontier if seen.add(*configuration)]
+        while stack and self.steps <= self._steps_max:
             self.steps += 1
-            value, done = stack.pop()
+            value, done, spent = stack.pop()
             if done & bit:
-                kept.add((value, done & ~bit))
+                kept.add(value, done & ~bit, spent)
                 continue
-            if self.steps > self._steps_max:
-                break
-            for other_slot, other in self._calls.items():
-                if done >> other_slot & 1 or not _changes(other) or not _allows(value, other):
-                    continue
-                following = self._settled(other.value, done | 1 << other_slot)
-                if following not in seen:
-                    seen.add(following)
-                    stack.append(following)
-        self.configurations = kept
-        del self._calls[slot]
+            stack.extend(following for following in self._following(value, done, spent) if seen.add(*following))
+        self.frontier = kept
+        del self._pending[slot]
         self._free.append(slot)
 
-    def _settled(self, value: int | None, done: int) -> Configuration:
-        for slot, call in self._calls.items():
+    def _following(self, value: int | None, done: int, spent: int) -> Iterator[tuple[int | None, int, int]]:
+        for slot, call in self._pending.items():
+            if not done >> slot & 1 and _changes(call) and _allows(value, call):
+                yield call.value, self._settled(call.value, done | 1 << slot), spent
+        unseen_tried = False
+        for place, call in enumerate(self._endless):
+            if spent >> place & 1 or not _allows(value, call):
+                continue
+            if call.effect is Effect.WRITE and call.value == _UNSEEN:
+                # All of these are alike: the first stands for them.
+                if unseen_tried:
+                    continue
+                unseen_tried = True
+            yield call.value, self._settled(call.value, done), spent | 1 << place
+
+    def _settled(self, value: int | None, done: int) -> int:
+        for slot, call in self._pending.items():
             if not _changes(call) and _allows(value, call):
                 done |= 1 << slot
-        return value, done
+        return done
 
 
 def _changes(call: Call) -> bool:

@@ -26,6 +26,7 @@ STEPS_MAX = 500_000
 def check_registers(history: History, final: MemberDump | None = None, *, steps_max: int = STEPS_MAX) -> Verdict:
     """Search for an order, register by register. `final` is read as one more call after all others."""
     calls_of = _calls_of(history.attempts)
+    calls_total = sum(map(len, calls_of.values()))
     findings = []
     exhausted = []
     for key, calls in sorted(calls_of.items()):
@@ -38,7 +39,6 @@ def check_registers(history: History, final: MemberDump | None = None, *, steps_
                 exhausted.append(key)
             case None:
                 pass
-    calls_total = sum(map(len, calls_of.values()))
     summary = f"{calls_total} calls on {len(calls_of)} registers, {len(findings)} of them not linearizable"
     counts = {"registers": len(calls_of), "calls": calls_total, "exhausted": len(exhausted)}
     doubt = None

@@ -89,7 +89,7 @@ class Generator:
         self._birth = birth
         midnight = birth.at.replace(hour=0, minute=0, second=0, microsecond=0)
         # Numbers of a later start of the same client on the same day lie above those of an earlier one.
-        self._next_sample = int((birth.at - midnight).total_seconds()) * 100
+        self._next_sample = int((birth.at - midnight).total_seconds()) * 1000
         self._client_digits = crc32(birth.client.encode()) % 1000
         # A value is written once in the whole system: the client's digits and the moment of its start are in it.
         self._next_value = (self._client_digits << 44) | (int(birth.at.timestamp()) & 0xFFFFFFF) << 16
@@ -133,7 +133,7 @@ class Generator:
         received = self._birth.at - timedelta(days=random.randrange(1200, 1800) if legacy else 0)
         self._next_sample += 1
         return Sample(
-            sample_no=f"S{self._birth.at:%Y%m%d}{self._client_digits:03d}{self._next_sample:07d}",
+            sample_no=f"S{self._birth.at:%Y%m%d}{self._client_digits:03d}{self._next_sample:08d}",
             patient_id=names.patient_id(number),
             patient_name=names.patient_name(number),
             gender="男" if number % 2 else "女",

@@ -83,12 +83,14 @@ class LedgerWriter:
         closing = False
         while not closing:
             lines, waiters, closing = self._next_batch()
-            try:
-                _write_all(self._file, b"".join(lines))
-                os.fdatasync(self._file)
-                self.syncs += 1
-            except OSError as error:
-                self._error = error
+            if self._error is None:
+                try:
+                    _write_all(self._file, b"".join(lines))
+                    os.fdatasync(self._file)
+                except OSError as error:
+                    # For good: what a failed sync has dropped, no later sync brings back.
+                    self._error = error
+            self.syncs += 1
             if waiters:
                 self._loop.call_soon_threadsafe(self._release, waiters)
 

@@ -42,7 +42,7 @@ def plot_rate(
     width: int = _WIDTH,
     height: int = _HEIGHT,
 ) -> Text:
-    """A plot of `counts`, which are acknowledgements in buckets of `bucket_s`; `outage_s` (from, to) is drawn in red."""
+    """A plot of `counts`, acknowledgements in buckets of `bucket_s`; `outage_s` (from, to) is drawn in red."""
     total_s = len(counts) * bucket_s
     rates = [_mean(counts, bucket_s, column, width) for column in range(width)]
     top = _top(rates)
