@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from chaos.demo.cli import demo
 from chaos.lab.cli import lab
 
 
@@ -13,3 +14,4 @@ def main() -> None:
 
 
 main.add_command(lab)
+main.add_command(demo)
