@@ -227,16 +227,16 @@ class Driver:
         planned = plan(situation)
         match planned:
             case Calls(calls=calls):
-                self._begin_step(step, view)
+                self._begin_step(step)
                 self.run = dispatched(
                     self.run, step, [call.member for call in calls], now_s=view.now_s, now_utc=view.now_utc
                 )
                 self._held += [self._effect(call, step, situation) for call in calls]
             case Instant(evidence=evidence):
-                self._begin_step(step, view)
+                self._begin_step(step)
                 self._prove(step, evidence, view)
             case Change(record=record):
-                self._begin_step(step, view)
+                self._begin_step(step)
                 self._change(step, record, view)
                 return True
             case NotYet(note=note, after_s=after_s):
@@ -254,7 +254,7 @@ class Driver:
         assert self.run is not None, "asked by tick"
         record = self.run.step(step.id)
         if record.status is StepStatus.PENDING:
-            self._begin_step(step, view)
+            self._begin_step(step)
             self.run = dispatched(self.run, step, [], now_s=view.now_s, now_utc=view.now_utc)
             record = self.run.step(step.id)
         assert record.attempt_started_s is not None, "a waiting step has begun"
@@ -320,7 +320,7 @@ class Driver:
 
     # Changing the run
 
-    def _begin_step(self, step: Step, view: GroupView) -> None:
+    def _begin_step(self, step: Step) -> None:
         assert self.run is not None, "a step is of a run"
         if self.run.step(step.id).started_s is None:
             self._events.append(

@@ -1,0 +1,161 @@
+"""The composition root: the one place that builds real adapters."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drctl.config.playbooks import load_playbooks
+from drctl.controller.loop import Loop
+from drctl.controller.perform import Ports
+from drctl.controller.publish import Publisher
+from drctl.controller.tick import Controller
+from drctl.model.errors import InvalidInput
+from drctl.model.event import Alarm, ControllerStarted, Severity
+from drctl.postgres import PostgresDatabase
+from drctl.ssh import SshHost
+from drctl.telemetry.station import Station
+from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drctl.config import Configuration
+    from drctl.model.identity import CenterName
+    from drctl.model.playbook import Playbook, RunKind
+    from drctl.model.topology import Address
+
+CONNECT_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S = 2.0
+PLAYBOOK_FOLDERS = (Path("/etc/drctl/playbooks"), Path(__file__).parent.parent / "playbooks")
+"""The hospital's own first, then those that came with drctl."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_s(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def utc(self) -> str:
+        """Wall time, ISO 8601 in UTC with milliseconds."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def run_controller(configuration: Configuration, center: CenterName) -> None:
+    """Watch, decide and act until SIGTERM or SIGINT. Raises InvalidInput before it begins, when something must be edited."""
+    clock = SystemClock()
+    version = installed_version("drctl")
+    topology = configuration.topology
+    station = Station(
+        center=center,
+        address=topology.center(center).http,
+        clock=clock,
+        stream=sys.stderr,
+        configuration=configuration.effective,
+    )
+    playbooks = shipped_playbooks()
+    ports = Ports(
+        coordinator=_coordinator(configuration, center, Presence.RESIDENT),
+        database=database(configuration),
+        host=ssh_host(configuration),
+        clock=clock,
+    )
+    publisher = Publisher(
+        topology,
+        ports.coordinator,
+        station,
+        station.publish,
+        center=center,
+        version=version,
+        config_digest=configuration.digest,
+    )
+    controller = Controller(
+        topology,
+        center=center,
+        incarnation=secrets.token_hex(4),
+        playbooks=playbooks,
+        version=version,
+        emit=publisher.emit,
+    )
+    loop = Loop(controller, ports, passed=publisher.passed)
+    signal.signal(signal.SIGTERM, lambda *_: loop.stop())
+    signal.signal(signal.SIGINT, lambda *_: loop.stop())
+    station.start()
+    station.emit(ControllerStarted(center=center, version=version))
+    for warning in configuration.warnings:
+        station.emit(
+            Alarm(group=None, severity=Severity.WARNING, code="configuration", message=str(warning), remedy="")
+        )
+    try:
+        ports.coordinator.start(deadline_s=CONNECT_TIMEOUT_S)
+        loop.run()
+    finally:
+        ports.coordinator.close()
+        ports.host.close()
+        ports.database.close()
+        publisher.close()
+        station.close(deadline_s=CLOSE_TIMEOUT_S)
+
+
+def shipped_playbooks() -> Mapping[RunKind, Playbook]:
+    """The playbooks in force: the hospital's own replace those that came with drctl, kind by kind."""
+    found: dict[RunKind, Playbook] = {}
+    for folder in reversed(PLAYBOOK_FOLDERS):
+        if folder.is_dir():
+            found.update(load_playbooks(folder))
+    if not found:
+        raise InvalidInput(
+            f"there are no playbooks in {' or '.join(map(str, PLAYBOOK_FOLDERS))}",
+            remedy=f"copy drctl's playbooks folder to {PLAYBOOK_FOLDERS[0]}",
+        )
+    return found
+
+
+def database(configuration: Configuration) -> PostgresDatabase:
+    """The Database port."""
+    settings = configuration.database
+    return PostgresDatabase(
+        user=settings.user,
+        password=None if settings.password is None else settings.password.read(),
+        dbname=settings.dbname,
+        sslmode=settings.sslmode,
+    )
+
+
+def ssh_host(configuration: Configuration) -> SshHost:
+    """The Host port."""
+    settings = configuration.ssh
+    return SshHost(user=settings.user, port=settings.port, identity=settings.identity, known_hosts=settings.known_hosts)
+
+
+def coordinator_client(configuration: Configuration, *, deadline_s: float = CONNECT_TIMEOUT_S) -> ZooKeeperCoordinator:
+    """A visitor's coordinator, connected and read once. Raises Unreachable when no ZooKeeper server answers."""
+    center = configuration.topology.centers[0].name
+    coordinator = _coordinator(configuration, center, Presence.VISITOR)
+    coordinator.start(deadline_s=deadline_s)
+    return coordinator
+
+
+def _coordinator(configuration: Configuration, center: CenterName, presence: Presence) -> ZooKeeperCoordinator:
+    topology = configuration.topology
+    own = topology.center(center).zookeeper
+    others: list[Address] = [address for address in configuration.zookeeper_addresses if address != own]
+    return ZooKeeperCoordinator(
+        hosts=(own, *others),
+        root=configuration.zookeeper.root,
+        cluster=topology.cluster,
+        center=center,
+        incarnation=secrets.token_hex(4),
+        session_timeout_s=configuration.zookeeper.session_timeout_s,
+        groups={group.name: group.policy for group in topology.groups},
+        clock=SystemClock(),
+        presence=presence,
+    )
