@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import psycopg
 
 from chaos.workload.record import OutcomeClass
@@ -19,19 +22,33 @@ def judge_error(error: Exception) -> OutcomeClass:
     return OutcomeClass.UNKNOWN
 
 
-def judge_success(notices: list[psycopg.errors.Diagnostic]) -> OutcomeClass:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the server said beside its answer."""
+
+    source_function: str | None
+    """The C function that said it; the same in every language."""
+    text: str
+
+    @classmethod
+    def of(cls, diagnostic: psycopg.errors.Diagnostic) -> Self:
+        """Copy it at once: libpq frees the original when the notice handler returns, and it then reads as empty."""
+        return cls(source_function=diagnostic.source_function, text=diagnostic.message_primary or "")
+
+
+def judge_success(notices: list[Notice]) -> OutcomeClass:
     """The class of an operation that succeeded with these notices."""
     return OutcomeClass.ACKED_UNSAFE if any(map(wait_was_cancelled, notices)) else OutcomeClass.ACKED
 
 
-def wait_was_cancelled(notice: psycopg.errors.Diagnostic) -> bool:
+def wait_was_cancelled(notice: Notice) -> bool:
     """Whether the server stopped waiting for its standby: the commit is on this member alone, as far as it knows.
 
     Asked by the name of the C function first: the text is translated where `lc_messages` says so.
     """
     if notice.source_function == "SyncRepWaitForLSN":
         return True
-    return "canceling wait for synchronous replication" in (notice.message_primary or "")
+    return "canceling wait for synchronous replication" in notice.text
 
 
 def cut(text: str) -> str:

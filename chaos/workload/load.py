@@ -199,7 +199,7 @@ class _Client:
             served=session.served(reply.place),
             seen=reply.seen,
             sqlstate=None,
-            text=cut("; ".join(notice.message_primary or "" for notice in session.notices)),
+            text=cut("; ".join(notice.text for notice in session.notices)),
         )
         pool.give_back(session)
         return outcome

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from chaos.workload.judge import Notice
 from chaos.workload.record import Served
 from chaos.workload.statements import perform
 from drctl.model.identity import MemberName
@@ -56,8 +57,8 @@ class Session:
         self._connection = connection
         self.member = member
         self.address = address
-        self.notices: list[psycopg.errors.Diagnostic] = []
-        connection.add_notice_handler(self.notices.append)
+        self.notices: list[Notice] = []
+        connection.add_notice_handler(lambda diagnostic: self.notices.append(Notice.of(diagnostic)))
 
     @classmethod
     async def open(cls, dsn: str) -> Self:

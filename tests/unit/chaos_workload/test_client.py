@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from chaos.workload.judge import cut, judge_error, judge_success
+from chaos.workload.judge import Notice, cut, judge_error, judge_success
 from chaos.workload.operation import Kind, OpId
 from chaos.workload.plot import Mark, plot_rate, sparkline
 from chaos.workload.pool import Pool
@@ -39,18 +38,15 @@ class TestJudge:
     @pytest.mark.parametrize(
         "notice",
         [
-            {"source_function": "SyncRepWaitForLSN", "message_primary": "正在取消等待"},
-            {
-                "source_function": None,
-                "message_primary": "canceling wait for synchronous replication due to user request",
-            },
+            Notice(source_function="SyncRepWaitForLSN", text="正在取消等待"),
+            Notice(source_function=None, text="canceling wait for synchronous replication due to user request"),
         ],
     )
     def test_success_after_a_cancelled_wait_is_unsafe_in_any_language(self, notice):
-        assert judge_success([SimpleNamespace(**notice)]) is OutcomeClass.ACKED_UNSAFE
+        assert judge_success([notice]) is OutcomeClass.ACKED_UNSAFE
 
     def test_another_notice_changes_nothing(self):
-        notice = SimpleNamespace(source_function="RemoveObjects", message_primary="table does not exist, skipping")
+        notice = Notice(source_function="RemoveObjects", text="table does not exist, skipping")
         assert judge_success([notice]) is OutcomeClass.ACKED
 
     def test_errors_are_one_line_of_bounded_length(self):
