@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from drctl.model.errors import DrctlError, Unreachable
+from drctl.model.errors import DrctlError, LeadershipLost, Unreachable
 from drctl.zookeeper.election import Election
 from drctl.zookeeper.groups import Groups
 from drctl.zookeeper.journal import Journal
@@ -259,9 +259,12 @@ class ZooKeeperCoordinator:
 
     @contextmanager
     def _doubt(self, group: GroupName) -> Iterator[None]:
-        """After a write that did not end well, look at once at how the group stands."""
+        """After a write that did not end well, look at once at how the group and the election stand."""
         try:
             yield
+        except LeadershipLost:
+            self._refresh.reconsider()
+            raise
         except DrctlError:
             self._refresh.doubt(group)
             raise

@@ -83,13 +83,13 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        if self.process is not None:
             self.process.wait(10)
 
     def _signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, number)
 
 
 @dataclass(slots=True)
