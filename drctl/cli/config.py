@@ -64,16 +64,17 @@ def diff(context: click.Context, invocation: Invocation, other: Path | None) -> 
     if other is not None:
         context.exit(_show_difference(here, load(other).effective, str(other)))
     answers, silent = ask_everyone(invocation.configuration, "/config")
-    worst = ExitCode.DONE
+    worst, differs = ExitCode.DONE, False
     for center in invocation.configuration.topology.centers:
         answer = answers.get(center.name)
         if isinstance(answer, dict):
             theirs = {key: str(value) for key, value in answer.items()}
-            worst = max(worst, _show_difference(here, theirs, f"controller {center.name}"))
+            code = _show_difference(here, theirs, f"controller {center.name}")
+            worst, differs = max(worst, code), differs or code is ExitCode.REFUSED
         else:
             click.secho(f"controller {center.name}: {silent.get(center.name, 'unknown')}", fg="yellow", err=True)
             worst = max(worst, ExitCode.UNREACHABLE)
-    if worst is ExitCode.REFUSED:
+    if differs:
         click.echo("install one file in every center, then start the controllers again, one after the other", err=True)
     context.exit(worst)
 

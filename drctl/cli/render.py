@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
@@ -130,7 +131,9 @@ def center_labels(snapshot: ClusterSnapshot) -> dict[CenterName, str]:
 
 def _heading(snapshot: ClusterSnapshot) -> Text:
     text = Text.assemble(("Cluster ", ""), (snapshot.cluster, "bold"))
-    text.append(f", leader {snapshot.leader or 'unknown'}, as {snapshot.center} knows it at {snapshot.at_utc}", FAINT)
+    text.append(
+        f", leader {snapshot.leader or 'unknown'}, as {snapshot.center} knows it at {when(snapshot.at_utc)}", FAINT
+    )
     if not snapshot.connected:
         text.append(
             f"\nwarning: the controller in {snapshot.center} is without its coordinator (ZooKeeper), and none that has one "
@@ -158,7 +161,7 @@ def _group_notes(group: GroupSnapshot) -> RenderableType:
 
 def _extra_notes(group: GroupSnapshot) -> Iterator[tuple[str, str]]:
     if group.exposed_since_utc:
-        yield f"RPO exposed since {group.exposed_since_utc}", BAD
+        yield f"RPO exposed since {when(group.exposed_since_utc)}", BAD
     if group.paused:
         yield f"paused: drctl observes and changes nothing; to go on: drctl resume {group.name}", WARN
     if group.run is not None:
@@ -264,7 +267,7 @@ def runs(found: list[RunSnapshot]) -> RenderableType:
             run.kind.value,
             run.old_primary,
             run.heir or "",
-            run.started_utc,
+            when(run.started_utc),
             seconds(run.elapsed_s),
             Text(outcome + lost, BAD if lost else _OUTCOME_STYLES.get(run.outcome, BAD)),
             run.requested_by,
@@ -315,6 +318,11 @@ def step_line(step: StepSnapshot) -> Text:
     if what:
         text.append(f"  {what}", FAINT)
     return text
+
+
+def when(utc: str) -> str:
+    """A wall time in the local zone, with its offset."""
+    return datetime.fromisoformat(utc).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def seconds(duration_s: float | None) -> str:

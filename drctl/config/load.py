@@ -65,7 +65,7 @@ def _validate(source: Source) -> tuple[ClusterEntry | None, list[Problem], froze
     """The file's values; what is wrong with them; and which had to be left out so that the rest could be checked."""
     problems: list[Problem] = []
     left_out: set[KeyPath] = set()
-    values = source.values
+    values: YamlValue = source.values
     for _ in range(_ROUNDS_MAX):
         try:
             return ClusterEntry.model_validate(values), problems, frozenset(left_out)
@@ -80,6 +80,8 @@ def _validate(source: Source) -> tuple[ClusterEntry | None, list[Problem], froze
             path = tuple(key for key in detail["loc"] if key != "[key]")
             left_out.add(path)
             values = _mended(values, detail, path)
+        if not isinstance(values, dict):
+            break
     return None, problems, frozenset(left_out)
 
 

@@ -53,7 +53,7 @@ def _matching(pattern: str) -> BeforeValidator:
     compiled = re.compile(pattern, re.ASCII)
 
     def parse(text: str) -> str:
-        if not compiled.match(text):
+        if not compiled.fullmatch(text):
             raise ValueError("has another form")
         return text
 

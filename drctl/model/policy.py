@@ -61,6 +61,7 @@ class Policy:
     retry_after_s: float = 1.0
     """Before an operation that failed is tried again; doubled each time, up to `retry_after_max_s`."""
     retry_after_max_s: float = 60.0
+    """The longest wait before another try."""
     rto_target_s: float = 600.0
     """The budget that was promised."""
 
@@ -68,13 +69,19 @@ class Policy:
     sync_count: int = 1
     """How many standbys must have a commit before it is acknowledged."""
     on_no_standby: OnNoStandby = OnNoStandby.BLOCK
+    """Without any standby: commits wait (`block`), or are acknowledged alone for a limited time (`degrade`)."""
     degrade_after_s: float = 30.0
+    """How long commits wait before `on_no_standby: degrade` lets them go on alone."""
     degrade_limit_s: float = 3600.0
+    """How long they may go on alone; then they wait."""
     on_crash: OnCrash = OnCrash.FAILOVER
+    """When the postmaster dies and its host lives: `failover`, or try a `restart` in place first."""
     restart_recovery_max_s: float = 5.0
     """Longest predicted crash recovery for which a restart in place is preferred."""
     switchback: Switchback = Switchback.MANUAL
+    """When a group goes home: `never`, by hand (`manual`), `immediate`, or inside a `window` of the day."""
     switchback_after_s: float = 60.0
+    """For how long the home member must have been in sync before."""
     switchback_window: str = "02:00-04:00"
     """Local time of day, `HH:MM-HH:MM`; may cross midnight."""
     guard_s: float = 5.0
@@ -84,8 +91,11 @@ class Policy:
 
     # Bounds
     history_runs_max: int = 100
+    """Ended runs of a group that are kept."""
     journal_bytes_max: int = 256 * 1024
+    """Of one run's journal."""
     requests_max: int = 64
+    """Operators' requests of a group that may wait for an answer."""
 
     def __post_init__(self) -> None:
         for relation in broken_relations({field.name: getattr(self, field.name) for field in fields(self)}):

@@ -13,7 +13,7 @@ _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 def parse_duration_s(text: str) -> float:
     """`1.5s` as seconds. Raises ValueError when `text` is no duration; a number without a unit is none."""
-    if not re.match(DURATION_PATTERN, text, re.ASCII):
+    if not re.fullmatch(DURATION_PATTERN, text, re.ASCII):
         raise ValueError(f"not a duration: {text!r} (expected a number and a unit: 500ms, 2s, 10m, 1h)")
     number = text.rstrip("msh")
     # Milliseconds by division, so that 500ms is exactly 0.5.
@@ -27,13 +27,12 @@ def format_duration(seconds: float) -> str:
     for unit in ("h", "m", "s"):
         if seconds % _SECONDS[unit] == 0:
             return f"{int(seconds // _SECONDS[unit])}{unit}"
-    milliseconds = round(seconds * 1000, 3)
-    return f"{milliseconds:g}ms"
+    return f"{round(seconds * 1000, 3):.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 def parse_size_bytes(text: str) -> int:
     """`16MiB` as bytes. Raises ValueError when `text` is no size; `MB`, which means two things, is none."""
-    if not re.match(SIZE_PATTERN, text, re.ASCII):
+    if not re.fullmatch(SIZE_PATTERN, text, re.ASCII):
         raise ValueError(f"not a size: {text!r} (expected a whole number and a unit: 512B, 64KiB, 16MiB, 1GiB)")
     number = text.rstrip("BKiMG")
     return int(number) * _BYTES[text[len(number) :]]
