@@ -189,6 +189,8 @@ class ResetConnections:
     host: Host
     port: int | None = None
     name: str = "reset"
+    victims: frozenset[str] = frozenset()
+    """Both ends of each connection that was reset, as ss writes them; a new one has another port at one end."""
 
     @property
     def target(self) -> str:
@@ -197,20 +199,28 @@ class ResetConnections:
 
     def inject(self) -> None:
         """Destroy the sockets, which sends the resets."""
-        wanted = [] if self.port is None else [f"( sport = :{self.port} or dport = :{self.port} )"]
-        subprocess.run(
-            ["ss", "-N", self.host.netns, "-K", "-t", "state", "established", *wanted],
-            capture_output=True,
-            check=True,
-            timeout=COMMAND_DEADLINE_S,
-        )
+        self.victims = self._established()
+        self._ss("-K")
 
     def in_effect(self) -> bool:
-        """The kernel's answer is the proof; new connections may stand already."""
-        return True
+        """Whether none of those connections stands; new ones may."""
+        return not self.victims & self._established()
 
     def heal(self) -> None:
         """Both ends connect again by themselves."""
+
+    def _established(self) -> frozenset[str]:
+        return frozenset(" ".join(line.split()[2:4]) for line in self._ss().splitlines())
+
+    def _ss(self, *options: str) -> str:
+        wanted = [] if self.port is None else [f"( sport = :{self.port} or dport = :{self.port} )"]
+        return subprocess.run(
+            ["ss", "-N", self.host.netns, *options, "-H", "-n", "-t", "state", "established", *wanted],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=COMMAND_DEADLINE_S,
+        ).stdout
 
 
 def tables(host: Host) -> list[str]:

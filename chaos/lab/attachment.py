@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaos.lab import remains, requirements
+from chaos.lab import cgroups, network, remains, requirements
 from chaos.lab.errors import LabError
+from chaos.lab.host import INIT_KIND
 from chaos.lab.lab import Lab
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def told() -> Iterator[None]:
 
 
 def need_root() -> None:
-    """Raise LabError unless this is root."""
+    """Raise LabError unless this is root; and work in the network of the machine, not in that of a lab's shell."""
     requirements.with_administrators_path()
     if os.geteuid() != 0:
         raise LabError(
             "not root: a lab is made of network namespaces", remedy=f"sudo {sys.executable} -m chaos lab ..."
         )
+    network.return_to_the_machine(pid for one in cgroups.labs_group().children() for pid in one.child(INIT_KIND).pids())
 
 
 def attached(name: str | None) -> Lab:

@@ -68,6 +68,7 @@ def up(
     """Bring a lab up; it stays until `lab down`."""
     begin_s = time.monotonic()
     with told():
+        need_root()
         one = Lab.up(
             name,
             groups=groups,

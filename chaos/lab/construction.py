@@ -9,7 +9,7 @@ from chaos.lab import drctl_host, init, interrupts, provision, sshd
 from chaos.lab.controller import cluster_document
 from chaos.lab.drctl_host import CHECKOUT
 from chaos.lab.errors import LabError
-from chaos.lab.host import JOIN_AND_BECOME, init_socket
+from chaos.lab.host import INIT_KIND, JOIN_AND_BECOME, init_socket
 from chaos.lab.topology import CENTERS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _check_network(lab: Lab) -> None:
 
 
 def _launch_init(lab: Lab) -> None:
-    group = lab.cgroup.child("init").create()
+    group = lab.cgroup.child(INIT_KIND).create()
     try:
         init.launch(
             init_socket(lab.folder),

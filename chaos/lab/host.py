@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chaos.lab.cgroups import Cgroup
 
 DATABASE_USER = "postgres"
+INIT_KIND = "init"
 MARK = "DRCTL_LAB"
 MARK_FOLDER = "DRCTL_LAB_FOLDER"
 # The process joins its group before it becomes the program: in a group that a teardown has removed nothing starts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import subprocess
 import sys
 import tempfile
@@ -179,13 +180,18 @@ class Lab:
                     bridges=[self.subnet.bridge],
                 )
             )
-        atexit.unregister(self.down)
+        atexit.unregister(self.down_with_its_owner)
+
+    def down_with_its_owner(self) -> None:
+        """Take it down at the end of the process that brought it up; a fork of that process ends without effect."""
+        if self.record.owner.pid == os.getpid():
+            self.down()
 
     def keep(self) -> None:
         """Let it outlive this process; `python -m chaos lab down` ends it."""
         self.record = self.record.as_kept()
         self.record.save()
-        atexit.unregister(self.down)
+        atexit.unregister(self.down_with_its_owner)
 
     @property
     def name(self) -> str:
@@ -289,7 +295,7 @@ class Lab:
                 record = record_of(folder, subnet)
                 record.save()
                 lab = cls(record)
-                atexit.register(lab.down)
+                atexit.register(lab.down_with_its_owner)
             try:
                 network.build(
                     name, subnet, [(CLIENT, CLIENT_NUMBER), *((one.name, one.host_number) for one in CENTERS)]
@@ -297,7 +303,7 @@ class Lab:
             except BaseException:
                 with interrupts.held_back():
                     remains.remove(remains.find()[name])
-                    atexit.unregister(lab.down)
+                    atexit.unregister(lab.down_with_its_owner)
                 raise
         return lab
 

@@ -171,7 +171,7 @@ def inside(namespace: str, action: Callable[[], T]) -> T:
 
     def enter_and_act() -> None:
         try:
-            _enter(namespace)
+            _enter(NAMESPACES / namespace)
             outcome.append(action())
         except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread
             trouble.append(error)
@@ -185,14 +185,28 @@ def inside(namespace: str, action: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def return_to_the_machine(witnesses: Iterable[int]) -> None:
+    """Leave the network of a lab's host, where who works in a lab's shell is, for the one that bridges are made in.
+
+    `witnesses` are processes that live in the machine's own network. Called before there are threads: it moves the
+    calling one. Raises LabError when no witness lives.
+    """
+    here = Path("/proc/self/ns/net").stat().st_ino
+    if any((NAMESPACES / namespace).stat().st_ino == here for namespace in namespaces()):
+        for pid in witnesses:
+            _enter(Path(f"/proc/{pid}/ns/net"))
+            return
+        raise LabError("this shell is inside a lab that has lost its init", remedy="exit")
+
+
 def connect(namespace: str, address: str, port: int, *, timeout_s: float = 1.0) -> socket.socket:
     """A TCP connection that starts at a host. Raises OSError."""
     return inside(namespace, lambda: socket.create_connection((address, port), timeout=timeout_s))
 
 
-def _enter(namespace: str) -> None:
+def _enter(namespace: Path) -> None:
     try:
-        descriptor = os.open(NAMESPACES / namespace, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise LabError(f"the namespace {namespace} is gone") from error
     try:

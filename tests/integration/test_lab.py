@@ -226,6 +226,37 @@ def test_lost_packets_and_a_thin_line_are_seen_and_healed(healed):
         healed.faults.bandwidth("client", "fast")
 
 
+def test_a_reset_is_heard_at_once_and_the_standbys_come_back(healed):
+    with psycopg.connect(healed.member("lis-zhaohui").dsn()) as connection:
+        assert healed.faults.reset("zhaohui", port=5432).victims
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    wait_streaming(healed.member("lis-zhaohui"), 2)
+
+
+def test_the_key_opens_one_command_on_hosts_that_are_known(lab):
+    def ssh(known_hosts):
+        options = [
+            f"UserKnownHostsFile={known_hosts}",
+            "StrictHostKeyChecking=yes",
+            "BatchMode=yes",
+            "ConnectTimeout=5",
+        ]
+        flags = [part for option in options for part in ("-o", option)]
+        target = f"postgres@{lab.centers['fuyang'].address}"
+        return lab.client.run(["ssh", *flags, "-i", lab.keys.identity, target, "id"], check=False, stdin_text="")
+
+    entered = ssh(lab.keys.known_hosts)
+    assert "uid=" not in entered.stdout
+    assert "forced-command" in lab.centers["fuyang"].sshd.log.read_text()
+    swapped = lab.folder / "known_hosts_swapped"
+    lines = [line.split() for line in lab.keys.known_hosts.read_text().splitlines()]
+    swapped.write_text("".join(f"{lines[i][0]} {lines[i - 1][1]} {lines[i - 1][2]}\n" for i in range(3)))
+    refused = ssh(swapped)
+    assert refused.returncode == 255
+    assert "HOST IDENTIFICATION HAS CHANGED" in refused.stderr
+
+
 def test_a_frozen_member_stands_still_and_the_rest_of_its_center_goes_on(healed):
     member = healed.member("lis-fuyang")
     fault = healed.faults.freeze("lis-fuyang")
@@ -384,6 +415,28 @@ def test_the_command_line_keeps_a_lab_and_takes_it_down_frozen_and_without_power
         took_s = time.monotonic() - begin_s
     assert took_s < 5
     assert marks_of(name) == []
+
+
+def test_a_lab_can_be_taken_down_from_a_shell_inside_it():
+    name = f"{NAME}-s"
+    chaos = [sys.executable, "-m", "chaos", "lab"]
+    subprocess.run([*chaos, "up", "--name", name, "--no-controllers"], cwd=CHECKOUT, capture_output=True, check=True)
+    try:
+        down = f"cd {CHECKOUT}; {sys.executable} -m chaos lab down --name {name}\n"
+        shell = subprocess.run(
+            [*chaos, "shell", "--name", name, "yuecheng"],
+            cwd=CHECKOUT,
+            input=down,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        # The shell is a process of the lab, and ends with it; what removes the lab does not.
+        assert shell.returncode == -signal.SIGKILL
+        wait_until(lambda: marks_of(name) == [], deadline_s=10, what="the lab is gone")
+    finally:
+        subprocess.run([*chaos, "down", "--name", name], cwd=CHECKOUT, capture_output=True, check=False)
 
 
 @pytest.mark.slow

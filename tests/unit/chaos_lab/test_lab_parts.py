@@ -22,6 +22,7 @@ from chaos.lab.postgres import Member, Process, group_dsn
 from chaos.lab.topology import CENTERS, plan_groups
 from chaos.lab.waiting import wait_until
 from chaos.lab.zookeeper import with_changes
+from drctl.config import load
 
 
 def members_of(folder: Path, *, groups: int = 1) -> dict[str, Member]:
@@ -243,3 +244,19 @@ def test_a_folder_without_server_programs_says_which_are_missing(tmp_path):
     (tmp_path / "postgres").touch()
     with pytest.raises(LabError, match="has no initdb, pg_ctl"):
         find_programs(tmp_path)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 9])
+def test_the_configuration_is_one_that_drctl_accepts(tmp_path, groups):
+    (tmp_path / "cluster.yaml").write_text(
+        cluster_document(
+            plan_groups(groups),
+            members_of(tmp_path, groups=groups),
+            {center.name: f"10.77.9.{center.host_number}" for center in CENTERS},
+            keys=tmp_path / "keys",
+            policy={},
+        ),
+        encoding="utf-8",
+    )
+    configuration = load(tmp_path / "cluster.yaml")
+    assert len(configuration.topology.groups) == groups
