@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,7 +14,7 @@ from chaos.oracles.member import MemberDump, TableDigest, TimelineSwitch
 from chaos.workload.operation import OpId
 from chaos.workload.schema import STOCK_OP, TABLES
 from drctl.model.identity import MemberName
-from drctl.model.position import Timeline, parse_lsn
+from drctl.model.position import Lsn, Timeline, format_lsn, parse_lsn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,28 +47,39 @@ def read_members(members: Mapping[MemberName, str], *, deadline_s: float) -> tup
 
 
 def await_quiet(members: Mapping[MemberName, str], *, deadline_s: float) -> None:
-    """Return when one member is primary and every other has replayed all of its WAL. Raises NotQuiet."""
+    """Return when one member is primary and every other streams from its timeline and has replayed what it had.
+
+    Asks as a member of pg_monitor, at least: others are not told whether a standby streams. Raises NotQuiet.
+    """
     until_s = time.monotonic() + deadline_s
-    why = "not one was asked"
     while True:
-        positions: dict[MemberName, tuple[bool, int]] = {}
-        try:
-            for member, dsn in members.items():
-                positions[member] = _position(dsn, until_s - time.monotonic())
-        except psycopg.Error as error:
-            why = f"{member} does not answer: {str(error).strip()}"
-        else:
-            primaries = [member for member, (in_recovery, _) in positions.items() if not in_recovery]
-            # Asked one after the other: a primary that still writes is ahead of what it said, and that is no quiet.
-            behind = [
-                member for member, (_, lsn) in positions.items() if lsn != max(at for _, at in positions.values())
-            ]
-            if len(primaries) == 1 and not behind:
-                return
-            why = f"primaries: {', '.join(primaries) or 'none'}; behind: {', '.join(behind) or 'none'}"
+        why = _unquiet(members, until_s)
+        if why is None:
+            return
         if time.monotonic() > until_s:
-            raise NotQuiet(f"the members did not come to one position within {deadline_s:g} s ({why})")
+            raise NotQuiet(f"the members did not come to rest within {deadline_s:g} s: {why}")
         time.sleep(_POLL_S)
+
+
+def _unquiet(members: Mapping[MemberName, str], until_s: float) -> str | None:
+    """Why the members are not at rest; None when they are."""
+    places: dict[MemberName, _Place] = {}
+    for member, dsn in members.items():
+        try:
+            places[member] = _place(dsn, until_s - time.monotonic())
+        except psycopg.Error as error:
+            return f"{member} does not answer: {str(error).strip()}"
+    primaries = [member for member, place in places.items() if not place.in_recovery]
+    if len(primaries) != 1:
+        return f"primaries: {', '.join(primaries) or 'none'}"
+    primary = places[primaries[0]]
+    for member, place in places.items():
+        if place.timeline != primary.timeline:
+            return f"{member} does not stream timeline {primary.timeline} of {primaries[0]}"
+        # A standby that was asked before the primary may be behind what it then said: the next round settles it.
+        if place.lsn < primary.lsn:
+            return f"behind: {member} at {format_lsn(place.lsn)}, {primaries[0]} at {format_lsn(primary.lsn)}"
+    return None
 
 
 def read_member(member: MemberName, dsn: str, *, deadline_s: float) -> MemberDump:
@@ -113,14 +125,26 @@ def rows_that_differ(members: Mapping[MemberName, str], table: str, *, deadline_
     )
 
 
-def _position(dsn: str, deadline_s: float) -> tuple[bool, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    in_recovery: bool
+    timeline: int | None
+    """Of the WAL that is written, or received. None on a standby that receives none."""
+    lsn: Lsn
+
+
+def _place(dsn: str, deadline_s: float) -> _Place:
     with _connect(dsn, max(1.0, deadline_s)) as connection:
-        in_recovery, lsn = _row(
-            connection,
-            """SELECT pg_is_in_recovery(),
-                (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text""",
-        )
-        return bool(in_recovery), 0 if lsn is None else parse_lsn(lsn)
+        [in_recovery] = _row(connection, "SELECT pg_is_in_recovery()")
+        if in_recovery:
+            timeline, lsn = _row(
+                connection,
+                "SELECT (SELECT received_tli FROM pg_stat_wal_receiver), pg_last_wal_replay_lsn()::text",
+            )
+        else:
+            wal_file, lsn = _row(connection, "SELECT pg_walfile_name(lsn), lsn::text FROM pg_current_wal_lsn() AS lsn")
+            timeline = int(wal_file[:8], 16)
+        return _Place(in_recovery=in_recovery, timeline=timeline, lsn=parse_lsn(lsn or "0/0"))
 
 
 def _digest(connection: psycopg.Connection[TupleRow], table: str) -> TableDigest:

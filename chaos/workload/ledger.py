@@ -29,6 +29,7 @@ class LedgerWriter:
     def __init__(self, path: Path, header: Header) -> None:
         self._loop = asyncio.get_running_loop()
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        _sync_folder(path.parent)
         self._wake = threading.Condition()
         self._lines: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
@@ -154,6 +155,15 @@ def read_history(paths: Iterable[Path]) -> History:
     ledgers = [read_ledger(path) for path in paths]
     attempts = sorted((attempt for _, some in ledgers for attempt in some), key=lambda attempt: attempt.intent.at_ns)
     return History(headers=tuple(header for header, _ in ledgers), attempts=tuple(attempts))
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file that is synced can still be lost with its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -84,7 +84,7 @@ class _Client:
         self._meter = Meter(plan.client)
         self._attempts: set[asyncio.Task[None]] = set()
         self._begun = 0
-        self._broken: OSError | None = None
+        self._broken: BaseException | None = None
 
     async def run(self) -> Snapshot:
         plan = self._plan
@@ -126,7 +126,15 @@ class _Client:
             op = OpId(f"{self._birth.run}.{self._begun}")
             task = asyncio.create_task(self._attempt(ledger, pool, op, self._generator.next()))
             self._attempts.add(task)
-            task.add_done_callback(self._attempts.discard)
+            task.add_done_callback(self._conclude)
+
+    def _conclude(self, task: asyncio.Task[None]) -> None:
+        """Whatever an attempt does not expect ends the load: without a ledger, or with a fault of ours, it proves nothing."""
+        self._attempts.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken = self._broken or error
+            self._stop.set()
 
     async def _drain(self, pool: Pool) -> None:
         """Let what is under way end; break what does not, so that it is concluded as unknown."""
@@ -147,13 +155,7 @@ class _Client:
             about=about(operation),
             call=operation if isinstance(operation, Append | RegisterCas | RegisterRead | RegisterWrite) else None,
         )
-        try:
-            await ledger.intend(intent)
-        except OSError as error:
-            # Without a ledger nothing may be sent: the load ends.
-            self._broken = error
-            self._stop.set()
-            return
+        await ledger.intend(intent)
         session = await pool.borrow(patience_s=self._plan.queue_timeout_s)
         if session is None:
             outcome = _refused(op, pool.last_error)
@@ -169,12 +171,12 @@ class _Client:
             reply = await session.perform(op, operation)
         except (psycopg.Error, OSError) as error:
             done_ns = time.monotonic_ns()
-            deadline.cancel()
             sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
             if sqlstate != READ_ONLY_SQLSTATE and await session.recover():
                 pool.give_back(session)
             else:
                 pool.give_up(session)
+            deadline.cancel()
             return Outcome(
                 op=op,
                 outcome=judge_error(error),

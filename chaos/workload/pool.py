@@ -17,7 +17,7 @@ _OPENING_MAX = 4
 """Attempts under way at one time: one that hangs on a silent host does not keep the others from trying."""
 _PACE_S = 0.05
 """Between attempts while they fail, so that a hundred waiting clients do not become a storm of logins."""
-_OPEN_DEADLINE_S = 20.0
+_OPEN_DEADLINE_S = 10.0
 
 
 class Pool:

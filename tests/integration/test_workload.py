@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,8 +80,8 @@ class Pair:
         return {self.primary.name: self.primary.dsn, self.standby.name: self.standby.dsn}
 
 
-@pytest.fixture(scope="module")
-def pair():
+@contextmanager
+def running_pair():
     folder = Path(tempfile.mkdtemp(prefix="drctl-workload-"))
     if AS_POSTGRES:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
@@ -101,6 +102,12 @@ def pair():
             subprocess.run([*AS_POSTGRES, BINDIR / "pg_ctl", "-D", member.pgdata, "-m", "immediate", "stop"],
                            check=False, capture_output=True, timeout=60, cwd="/")  # fmt: skip
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with running_pair() as pair:
+        yield pair
 
 
 @pytest.fixture
@@ -153,6 +160,25 @@ def test_a_run_of_the_program_ends_at_sigterm_and_passes_every_oracle(lis, tmp_p
     lis.primary.sql(f"DELETE FROM chaos_set WHERE op_id = '{gone}'")  # noqa: S608 - an id of our own
     [finding] = check_set_full(history, read_members(lis.members, deadline_s=20)).findings
     assert (finding.kind, finding.subject, finding.member) == ("lost", gone, None)
+
+
+def test_a_primary_that_went_on_alone_before_a_failover_turns_the_oracles_red(tmp_path):
+    with running_pair() as pair:
+        install_schema(pair.primary.dsn, samples=200, invalid_samples=100)
+        # Nothing seals the old primary, and nobody counts its acknowledgements: what drctl exists to prevent.
+        pair.standby.set("primary_conninfo", "")
+        pair.primary.set("synchronous_standby_names", "")
+        plan = Plan(dsn=pair.primary.dsn, ledger=tmp_path / "ledger", client="zhaohui", rate_per_s=100, seconds=1.5)
+        asyncio.run(run_load(plan, asyncio.Event(), lambda _: None))
+        pair.primary.control("stop", "-m", "immediate")
+        pair.standby.control("promote")
+        dumps = read_members({pair.standby.name: pair.standby.dsn}, deadline_s=20)
+    verdicts = {verdict.oracle: verdict for verdict in judge(read_history([tmp_path / "ledger"]), dumps)}
+    assert verdicts["set-full"].counts["lost"] == verdicts["set-full"].counts["acked"] > 50
+    assert {finding.kind for finding in verdicts["wal-line"].findings} == {"split-brain"}
+    assert {finding.kind for finding in verdicts["vanished-reads"].findings} == {"vanished"}
+    assert {"lost-append"} <= {finding.kind for finding in verdicts["list-append"].findings}
+    assert verdicts["registers"].result is Result.FAIL
 
 
 def test_every_kind_of_write_leaves_its_operation_id_once(lis):
