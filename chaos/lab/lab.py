@@ -238,14 +238,18 @@ class Lab:
         return postgres.group_dsn(self.group_members(group), dbname=dbname, user=user, first=first, **options)
 
     def drctl(
-        self, *arguments: str, center: str | None = None, check: bool = False, timeout_s: float = DRCTL_DEADLINE_S
+        self,
+        *arguments: str,
+        center: str | None = None,
+        timeout_s: float = DRCTL_DEADLINE_S,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the drctl command line on the client's host, or in a center."""
+        """Run the drctl command line on the client's host, or in a center; its exit code is the caller's to judge."""
         host = self.client if center is None else self.centers[center].host
         return host.run(
             [sys.executable, "-m", "drctl", "--config", self.cluster_yaml, *arguments],
-            env={"PYTHONPATH": str(CHECKOUT)},
-            check=check,
+            env={"PYTHONPATH": str(CHECKOUT)} | dict(env or {}),
+            check=False,
             timeout_s=timeout_s,
         )
 
@@ -265,7 +269,10 @@ class Lab:
         """Let drctl take over every group. Raises LabError with what it said."""
         for group in self.groups:
             progress(f"drctl init {group.name}")
-            self.drctl("init", group.name, "--yes", check=True)
+            done = self.drctl("init", group.name, "--yes")
+            if done.returncode != 0:
+                said = (done.stderr or done.stdout).strip()
+                raise LabError(f"drctl init {group.name} ended with {done.returncode} and said:\n{said}")
 
     def start_controllers(self) -> None:
         """Start the controller of every center; return when they serve."""

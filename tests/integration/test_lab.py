@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -255,6 +256,35 @@ def test_the_key_opens_one_command_on_hosts_that_are_known(lab):
     refused = ssh(swapped)
     assert refused.returncode == 255
     assert "HOST IDENTIFICATION HAS CHANGED" in refused.stderr
+
+
+def test_a_member_that_drctl_host_has_fenced_stays_down_when_the_power_is_back(healed):
+    center = healed.centers["fuyang"]
+
+    def ask(command, **request):
+        request |= {"id": 1, "member": "lis-fuyang", "command": command, "deadline_s": 10}
+        argv = [
+            "/usr/bin/python3",
+            "-I",
+            "-S",
+            center.drctl_host.program,
+            "serve",
+            "--config",
+            center.drctl_host.config,
+        ]
+        done = center.run(argv, as_user="postgres", stdin_text=json.dumps(request) + "\n")
+        answer = json.loads(done.stdout)
+        assert answer["ok"], answer
+        return answer["evidence"]
+
+    assert ask("fence", epoch=7, args={"mode": "fast"})["postmaster_gone"] is True
+    healed.faults.power_off("fuyang")
+    assert healed.power_on("fuyang") == ["lis-fuyang"]
+    assert not healed.member("lis-fuyang").running
+    with pytest.raises(LabError, match="fenced"):
+        healed.faults.start("lis-fuyang")
+    ask("start", epoch=8, args={})
+    healed.member("lis-fuyang").wait_ready()
 
 
 def test_a_frozen_member_stands_still_and_the_rest_of_its_center_goes_on(healed):
