@@ -367,6 +367,10 @@ def _marker(situation: Situation) -> Plan:
     return Calls(calls=(Call(member=situation.target, command=None),))
 
 
+def _appoint(situation: Situation) -> Plan:
+    return Change(record=replace(situation.record, primary=situation.target))
+
+
 def _commit(situation: Situation) -> Plan:
     target = situation.target
     rules = [rule for rule in situation.record.rules if rule.primary == target]
@@ -431,6 +435,7 @@ _PLANS: Mapping[str, Callable[[Situation], Plan]] = {
     "follow": _follow,
     "set_sync": _set_sync,
     "marker": _marker,
+    "appoint": _appoint,
     "commit": _commit,
     "rejoin": _rejoin,
     "streaming": _streaming,

@@ -44,6 +44,7 @@ class Observation:
         self._probing: set[MemberName] = set()
         self._inspecting: set[MemberName] = set()
         self._marking: set[GroupName] = set()
+        self._void_before_s: dict[MemberName, float] = {}
         self._published: ObserverReport | None = None
         self._publishing = False
 
@@ -159,11 +160,12 @@ class Observation:
         self._probing.discard(name)
         before = self.reports.get(name)
         assert isinstance(ended.result, MemberReport), "a probe never fails: its report says how the member answered"
-        report = ended.result
+        report = replace(ended.result, asked_at_s=now_s - ended.elapsed_s)
         if not report.answers and before is not None:
             report = replace(report, facts=report.facts or before.facts, answered_at_s=before.answered_at_s)
         self.reports[name] = report
-        self._probe_at_s[name] = now_s + policy.probe_interval_s
+        outdated = report.asked_at_s < self._void_before_s.get(name, 0.0)
+        self._probe_at_s[name] = now_s if outdated else now_s + policy.probe_interval_s
         return before
 
     def _marked(self, effect: WatchMarker, ended: EffectEnded, now_s: float) -> None:
@@ -193,8 +195,9 @@ class Observation:
         """An idle connection to a member broke: look at once."""
         self._probe_at_s[member] = 0.0
 
-    def hurry(self, member: MemberName) -> None:
-        """Look at a member at once, and soon after at its host."""
+    def outdate(self, member: MemberName, now_s: float) -> None:
+        """Something was done to a member: what was asked of it before is no longer true. Look at once."""
+        self._void_before_s[member] = now_s
         self._probe_at_s[member] = 0.0
 
     def republish(self) -> None:
@@ -225,7 +228,11 @@ class Observation:
             leading=leading,
             record=state.record,
             run=state.run,
-            reports={name: report for name, report in self.reports.items() if name in names},
+            reports={
+                name: report
+                for name, report in self.reports.items()
+                if name in names and report.asked_at_s >= self._void_before_s.get(name, 0.0)
+            },
             hosts={name: report for name, report in self.hosts.items() if name in names},
             observers=observers,
             marker=self.markers[group.name],

@@ -119,6 +119,8 @@ class Controller:
                 return self._desks[ended.effect.run.group].driver.stored(ended)
             case HostCall() | MarkerCall():
                 self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
+                if isinstance(ended.effect, HostCall):
+                    self.observation.outdate(ended.effect.member.name, now_s)
             case AnswerRequest() | SetPaused():
                 self._desks[ended.effect.group].answering.discard(ended.effect.answer.request)
             case GuardFence(group=group, member=member):
@@ -204,6 +206,8 @@ class Controller:
         newest = _newer(_newer(desk.newest, state.record), desk.driver.record)
         if newest is not None and state.record is not None:
             newest = replace(newest, paused=state.record.paused)
+        if newest is not None and desk.newest is not None and newest.primary != desk.newest.primary:
+            self.observation.outdate(newest.primary, now_s)
         desk.newest = newest
         run = state.run
         if desk.driver.run is not None:

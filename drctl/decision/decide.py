@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from drctl.decision.diagnosis import Diagnosis, Evidence, Health, diagnose
-from drctl.decision.memory import Memory, primary_facts
+from drctl.decision.memory import Memory, primary_facts, streaming
 from drctl.decision.quorum import missing, unmet
 from drctl.decision.requests import answer_request
 from drctl.decision.returning import wants_home, who_rejoins
@@ -125,20 +125,25 @@ def _about_an_interruption(view: GroupView, record: GroupRecord, memory: Memory,
     """More than one rule and no run: a change was interrupted, and is resumed towards the newest rule."""
     if not record.joint:
         return None
+    facts, sync = primary_facts(view), record.rule.sync
+    moved = record.rule.primary != record.primary
+    if not moved and (facts is None or sum(streaming(facts, name) is not None for name in sync.members) < sync.count):
+        return None  # no marker could be acknowledged: first the standbys must come back
     waiting = _waits(view, memory, policy)
     if waiting:
         return waiting
-    if record.rule.primary != record.primary:
+    if moved:
         return Begin(kind=RunKind.FAILOVER, reason=f"a change to {record.rule} was interrupted")
     return Begin(kind=RunKind.SYNCSET, reason=f"a change to {record.rule} was interrupted", sync=record.rule.sync)
 
 
 def _about_the_standbys(view: GroupView, memory: Memory, policy: Policy) -> Decision | None:
-    if primary_facts(view) is None:
+    if view.record is None or primary_facts(view) is None:
         return None
-    change = wanted_change(view, memory)
+    joint = view.record.joint
+    change = None if joint else wanted_change(view, memory)
     rejoins = who_rejoins(view, memory)
-    home = wants_home(view, memory)
+    home = None if joint else wants_home(view, memory)
     if change is None and rejoins is None and home is None:
         return None
     waiting = _waits(view, memory, policy)

@@ -91,6 +91,8 @@ class MemberReport:
     member: MemberName
     at_s: float
     """When the last probe ended."""
+    asked_at_s: float = 0.0
+    """When it began: what the member says may be that old."""
     reachability: Reachability
     detail: str = ""
     """Why, in the words of the database or of the network; empty when it answers."""

@@ -49,6 +49,13 @@ _CONTRACTS = (
         after=("seal", "choose", "record"),
     ),
     Contract(
+        name="appoint",
+        words="Name the new primary; both rules still stand",
+        changes=False,
+        proven_by_epoch=True,
+        after=("promote",),
+    ),
+    Contract(
         name="follow",
         words="Let the others follow",
         changes=True,
