@@ -24,6 +24,8 @@ READ_TIMEOUT_S = 1.0
 RETRY_S = 0.1
 """Before a reading that failed is tried again."""
 TEND_EVERY_S = 1.0
+HOME_EVERY_S = 10.0
+"""Between two looks whether the own center's server serves again."""
 
 
 class Refresh:
@@ -59,6 +61,7 @@ class Refresh:
         self._closing = False
         self._read_in: Era | None = None
         self._read_all_at_s = 0.0
+        self._looked_home_at_s = now_s()
         self._fresh = threading.Event()
         self._thread = threading.Thread(target=self._work, name="zookeeper-refresh", daemon=True)
 
@@ -128,6 +131,7 @@ class Refresh:
             self._session.tend()
             if not self._session.connected():
                 continue
+            self._go_home()
             try:
                 changed = self._read()
             except DrctlError:
@@ -158,6 +162,12 @@ class Refresh:
             or self._groups_touched
             or self._grown
         )
+
+    def _go_home(self) -> None:
+        # A leader stays where it is: even a short way home would interrupt it.
+        if self._now_s() >= self._looked_home_at_s + HOME_EVERY_S and not self._election.leading():
+            self._looked_home_at_s = self._now_s()
+            self._session.go_home()
 
     def _pause(self) -> None:
         with self._wake:

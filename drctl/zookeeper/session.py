@@ -29,6 +29,7 @@ from kazoo.retry import KazooRetry
 
 from drctl.model.errors import EffectRefused, EffectUnknown, Unreachable
 from drctl.zookeeper.access import node_acl
+from drctl.zookeeper.server import is_number, serves
 from drctl.zookeeper.transaction import GUARD, Create, Delete, Guard, RejectedError, Replace, refusal, written
 from drctl.zookeeper.wire import Handler
 
@@ -181,6 +182,15 @@ class Session:
             self._open()
             self._client.start_async()
         _end(old, wait_s=0.0)
+
+    def go_home(self) -> None:
+        """Return to the first of the servers, where it serves again: the others are another city away, and may be lost."""
+        home = (self._hosts[0].host, self._hosts[0].port)
+        handler, wire = self._handler, self._handler.wire
+        if not self.connected() or wire is None or wire.peer in {None, home} or not is_number(home[0]):
+            return
+        if serves(home):
+            handler.go_home(home)
 
     def children(self, path: str) -> Reply[tuple[str, ...]]:
         """The names of a node's children, watched where this session watches."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kazoo.handlers.threading import SequentialThreadingHandler
@@ -16,6 +17,9 @@ from kazoo.handlers.threading import SequentialThreadingHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SILENCE_MIN_S = 0.6
+HOMING_S = 1.0
+"""How long nothing but the preferred server is connected to, on the way back to it."""
 # Of the server's answer to a connection: length, protocol version, granted timeout. All of them big-endian.
 _GREETING = struct.Struct("!iii")
 
@@ -29,6 +33,8 @@ class Wire(socket.socket):
         self._greeting = b""
         self.heard_at_s = now_s()
         self.granted_timeout_s: float | None = None
+        self.peer: tuple[str, int] | None = None
+        """Whom it is connected to; None before it is."""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """As a socket's."""
@@ -47,11 +53,14 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]
     def __init__(self, *, session_timeout_s: float, now_s: Callable[[], float]) -> None:
         super().__init__()
         self._now_s = now_s
-        # Half the session is left to find another server.
-        self._silence_max_s = session_timeout_s / 2
+        # Half the session is left to find another server. kazoo is silent by itself for up to 0.4 s in a short session,
+        # and a server needs a moment to answer.
+        self._silence_max_s = max(session_timeout_s / 2, SILENCE_MIN_S)
         self._connect_timeout_s = session_timeout_s / 5
         self._skip_s = session_timeout_s / 2
         self._skipped_until_s: dict[tuple[str, int], float] = {}
+        self._home: tuple[str, int] | None = None
+        self._homing_until_s = 0.0
         self._plain_select: Callable[..., tuple[list[Any], ...]] = super().select
         self.wire: Wire | None = None
         """The newest connection; None before the first."""
@@ -59,6 +68,8 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]
     def create_connection(self, address: tuple[str, int], timeout: float, **tls: object) -> Wire:
         """Connect, and give up on a silent host soon. Raises OSError."""
         assert not tls.get("use_ssl"), "TLS to ZooKeeper is not built yet"
+        if self._now_s() < self._homing_until_s and address != self._home:
+            raise OSError(errno.EAGAIN, "on the way back to the preferred server")
         if self._now_s() < self._skipped_until_s.get(address, 0.0):
             # The dead center is in every client's list; it must not slow down the way around the living.
             raise OSError(errno.ETIMEDOUT, f"{address[0]} did not answer a moment ago")
@@ -73,9 +84,21 @@ class Handler(SequentialThreadingHandler):  # type: ignore[misc]
                 self._skipped_until_s[address] = self._now_s() + self._skip_s
             raise
         self._skipped_until_s.pop(address, None)
+        self._homing_until_s = 0.0
         wire.heard_at_s = self._now_s()
+        wire.peer = address
         self.wire = wire
         return wire
+
+    def go_home(self, home: tuple[str, int]) -> None:
+        """Break the connection, and connect to `home` or, if that fails, to any other."""
+        wire = self.wire
+        if wire is None:
+            return
+        self._home = home
+        self._homing_until_s = self._now_s() + HOMING_S
+        with suppress(OSError):
+            wire.shutdown(socket.SHUT_RDWR)
 
     def select(self, rlist: list[Any], wlist: list[Any], xlist: list[Any], timeout: float) -> tuple[list[Any], ...]:
         """As select, but a server that is silent for too long is a broken connection, however much is sent to it."""

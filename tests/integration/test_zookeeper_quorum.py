@@ -70,7 +70,8 @@ def controller(servers: Servers, local: Server, cluster: str, center=ZHAOHUI) ->
 def server_port(coordinator: ZooKeeperCoordinator) -> int:
     wire = coordinator._session._handler.wire
     assert wire is not None
-    return int(wire.getpeername()[1])
+    assert wire.peer is not None
+    return wire.peer[1]
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
@@ -115,6 +116,21 @@ def test_a_killed_local_server_is_replaced_at_once(servers: Servers, follower: S
         follower.kill()
         wait_until(lambda: one._session.era.connection == 2, 1.0, "another server is found")
         wait_until(one.leading, 1.0, "it leads again")
+        assert one._session.era.session == 0, "the session was to survive"
+    finally:
+        one.close()
+
+
+def test_a_controller_that_does_not_lead_returns_to_its_own_server(
+    servers: Servers, follower: Server, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("drctl.zookeeper.refresh.HOME_EVERY_S", 0.5)
+    one = controller(servers, follower, "home")
+    try:
+        follower.kill()
+        wait_until(lambda: server_port(one) != follower.port and one.connected(), 3.0, "another server is found")
+        follower.start()
+        wait_until(lambda: server_port(one) == follower.port and one.connected(), 10.0, "it is at home again")
         assert one._session.era.session == 0, "the session was to survive"
     finally:
         one.close()

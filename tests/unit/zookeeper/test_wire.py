@@ -101,6 +101,26 @@ def test_a_host_that_did_not_answer_a_moment_ago_is_skipped_for_a_moment(monkeyp
     assert len(tried) == 2
 
 
+def test_on_the_way_home_no_other_server_is_connected_to_for_a_moment(server: socket.socket):
+    clock = Clock()
+    handler = Handler(session_timeout_s=2.0, now_s=clock)
+    handler.go_home(("127.0.0.1", 1))  # without a connection there is nothing to leave
+    wire, far = connect(handler, server)
+    with wire, far, socket.create_server(("127.0.0.1", 0)) as home:
+        handler.go_home(home.getsockname())
+        assert wire.recv(1) == b""
+        with pytest.raises(OSError, match="preferred"):
+            handler.create_connection(server.getsockname(), timeout=1.0)
+        handler.create_connection(home.getsockname(), timeout=1.0).close()
+        handler.create_connection(server.getsockname(), timeout=1.0).close()
+        connect(handler, server)[1].close()
+        assert handler.wire is not None
+        with handler.wire:
+            handler.go_home(home.getsockname())
+        clock.at_s += 2.0
+        handler.create_connection(server.getsockname(), timeout=1.0).close()
+
+
 def test_a_host_that_refuses_is_tried_again_at_once(server: socket.socket):
     handler = Handler(session_timeout_s=2.0, now_s=Clock())
     address = server.getsockname()
