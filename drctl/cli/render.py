@@ -67,18 +67,20 @@ class _Column:
     """On a terminal that is too narrow the greatest goes first; 0 stays."""
 
 
+_WIDTH_WITHOUT_BOUND = 1000
+
 _COLUMNS = (
-    _Column(title="Group", cell=lambda group, _, __: group.name),
+    _Column(title="Group", cell=lambda group, _, __: group.name, expendable=2),
     _Column(title="Member", cell=lambda _, member, __: Text(member.name, "bold" if member.writable else "")),
-    _Column(title="Center", cell=lambda _, member, labels: labels.get(member.center, member.center)),
-    _Column(title="Host", cell=lambda _, member, __: f"{member.host}:{member.port}", expendable=3),
+    _Column(title="Center", cell=lambda _, member, labels: labels.get(member.center, member.center), expendable=4),
+    _Column(title="Host", cell=lambda _, member, __: f"{member.host}:{member.port}", expendable=7),
     _Column(title="Role", cell=lambda _, member, __: Text(member.role.value, _role_style(member.role))),
     _Column(title="State", cell=lambda _, member, __: Text(member.state.value, _STATE_STYLES.get(member.state, BAD))),
-    _Column(title="TL", cell=lambda _, member, __: str(member.timeline or ""), right=True),
-    _Column(title="Receive LSN", cell=lambda _, member, __: lsn(member.receive_lsn), right=True, expendable=1),
+    _Column(title="TL", cell=lambda _, member, __: str(member.timeline or ""), right=True, expendable=3),
+    _Column(title="Receive LSN", cell=lambda _, member, __: lsn(member.receive_lsn), right=True, expendable=5),
     _Column(title="Lag", cell=lambda _, member, __: lag(member.receive_lag_bytes), right=True),
-    _Column(title="Replay LSN", cell=lambda _, member, __: lsn(member.replay_lsn), right=True, expendable=2),
-    _Column(title="Lag", cell=lambda _, member, __: lag(member.replay_lag_bytes), right=True),
+    _Column(title="Replay LSN", cell=lambda _, member, __: lsn(member.replay_lsn), right=True, expendable=6),
+    _Column(title="Lag", cell=lambda _, member, __: lag(member.replay_lag_bytes), right=True, expendable=1),
     _Column(title="RPO", cell=lambda _, member, __: Text(member.rpo.value, _RPO_STYLES.get(member.rpo, FAINT))),
 )
 
@@ -96,12 +98,17 @@ def members(snapshot: ClusterSnapshot, console: Console) -> RenderableType:
     while True:
         table = _members_table(snapshot, columns)
         expendable = [column for column in columns if column.expendable]
-        if not expendable or Measurement.get(console, console.options, table).minimum <= console.width:
+        if not expendable or _width(console, table) <= console.width:
             break
         columns.remove(max(expendable, key=lambda column: column.expendable))
     if len(columns) == len(_COLUMNS):
         return table
     return Group(table, Text(" this terminal is narrow: some columns are left out (all: -f tsv)", FAINT))
+
+
+def _width(console: Console, table: Table) -> int:
+    """What the table would take with all the room that it wants."""
+    return Measurement.get(console, console.options.update(width=_WIDTH_WITHOUT_BOUND), table).maximum
 
 
 def _members_table(snapshot: ClusterSnapshot, columns: list[_Column]) -> Table:

@@ -109,7 +109,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask. Raises InvalidInput when nobody is there to answer, click.Abort when the answer is no."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise InvalidInput(
             "this changes the cluster, and nobody is at the terminal to be asked; nothing was done",
             remedy="add --yes when it is meant",
@@ -117,6 +117,11 @@ def confirm(question: str, *, yes: bool) -> None:
     if not click.confirm(question):
         click.echo("nothing was done")
         raise click.exceptions.Exit(ExitCode.REFUSED)
+
+
+def at_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def wait_for_answer(client: CoordinatorClient, request: Request) -> RequestAnswer:
