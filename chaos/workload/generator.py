@@ -205,7 +205,7 @@ class Generator:
             return RegisterWrite(key=key, value=self._value(key))
         # Mostly the newest that this client knows of, so that some match although others write as well.
         expected = known[-1] if self._random.random() < 0.8 else self._random.choice(known)
-        return RegisterCas(key=key, expected=expected, value=self._value(key))
+        return RegisterCas(key=key, expected=expected, value=self._value())
 
     def _append(self) -> Operation:
         steps = []

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from chaos.oracles.__main__ import main as judge_command
 from chaos.oracles.dump import NotQuiet, await_quiet, read_members, rows_that_differ
 from chaos.oracles.judgement import judge, overall
 from chaos.oracles.set_full import check_set_full
@@ -155,11 +157,20 @@ def test_a_run_of_the_program_ends_at_sigterm_and_passes_every_oracle(lis, tmp_p
     verdicts = judge(history, dumps)
     assert overall(verdicts) is Result.PASS, verdicts
 
+    arguments = [f"--member={name}={dsn}" for name, dsn in lis.members.items()]
+    ledgers = [str(path) for path in tmp_path.glob("*.jsonl")]
+    told = CliRunner().invoke(judge_command, [*arguments, "--json", *ledgers])
+    assert told.exit_code == 0, told.output
+    assert {verdict["result"] for verdict in json.loads(told.output)} == {"pass"}
+
     # What the oracles would say of a member that lost one row.
     gone = next(attempt.op for attempt in history.attempts if attempt.intent.kind is Kind.SET_INSERT and attempt.acked)
     lis.primary.sql(f"DELETE FROM chaos_set WHERE op_id = '{gone}'")  # noqa: S608 - an id of our own
     [finding] = check_set_full(history, read_members(lis.members, deadline_s=20)).findings
     assert (finding.kind, finding.subject, finding.member) == ("lost", gone, None)
+    told = CliRunner().invoke(judge_command, [*arguments, *ledgers])
+    assert told.exit_code == 1
+    assert "lost:" in told.output
 
 
 def test_a_primary_that_went_on_alone_before_a_failover_turns_the_oracles_red(tmp_path):

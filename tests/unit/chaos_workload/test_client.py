@@ -7,7 +7,9 @@ import json
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from chaos.workload.__main__ import main
 from chaos.workload.judge import Notice, cut, judge_error, judge_success
 from chaos.workload.operation import Kind, OpId
 from chaos.workload.plot import Mark, plot_rate, sparkline
@@ -228,3 +230,24 @@ class TestPlot:
     def test_nothing_can_be_drawn_too(self):
         assert "0/s" in plot_rate([], 0.1).plain
         assert "0/s" in plot_rate([0, 0], 0.1, width=10).plain
+
+
+class TestCommand:
+    @pytest.mark.parametrize(
+        ("options", "why"),
+        [
+            ([], "proves nothing"),
+            (["--ledger", "/dev/null"], "has a file of its own"),
+            (["--ledger", "LEDGER", "--mix", "sonnet=1"], "set_insert"),
+        ],
+    )
+    def test_what_cannot_be_right_is_refused_with_a_reason(self, tmp_path, options, why):
+        options = [str(tmp_path / "ledger") if option == "LEDGER" else option for option in options]
+        told = CliRunner().invoke(main, ["--dsn", "host=127.0.0.1", *options])
+        assert told.exit_code == 2
+        assert why in told.output
+
+    def test_a_dsn_that_is_none_is_an_error_of_one_line(self, tmp_path):
+        told = CliRunner().invoke(main, ["--dsn", "nonsense", "--ledger", str(tmp_path / "ledger"), "--seconds", "0.1"])
+        assert told.exit_code == 1
+        assert told.output.startswith("error: ")
