@@ -39,6 +39,7 @@ from drctl.controller.effect import (
     Stored,
     StoreEffect,
 )
+from drctl.model.command import Rejoin
 from drctl.model.errors import DrctlError, EffectRefused, InvalidInput, StaleEpoch
 from drctl.model.event import Alarm, Event, RunAdopted, RunEnded, RunStarted, Severity, StepChanged
 from drctl.model.event import EffectEnded as EffectEndedEvent
@@ -315,7 +316,8 @@ class Driver:
             epoch=run.epoch,
             member=member,
             command=call.command,
-            deadline_s=step.timeout_s,
+            # A rejoin is a job of the host's: it is begun, and asked about, and never waited for on the line.
+            deadline_s=policy.host_timeout_s if isinstance(call.command, Rejoin) else step.timeout_s,
         )
 
     # Changing the run

@@ -116,7 +116,11 @@ def _finished(run: Run) -> Finished:
         return Finished(outcome=outcome, note="; ".join(f"{record.id}: {record.note}" for record in failed))
     if failed:
         return Finished(outcome=Outcome.FAILED, note="; ".join(f"{record.id}: {record.note}" for record in failed))
-    weak = [record for record in run.steps if record.status is StepStatus.FAILED]
+    weak = [
+        record
+        for record in run.steps
+        if record.status is StepStatus.FAILED and run.playbook.step(record.id).waited_for
+    ]
     if weak:
         note = "; ".join(f"{record.id}: {record.note}" for record in weak)
         return Finished(outcome=Outcome.DEGRADED, note=note)
