@@ -14,7 +14,8 @@ from urllib.parse import quote
 from drctl.config import Configuration
 from drctl.model.errors import InvalidInput, Unreachable
 from drctl.model.identity import CenterName, RunId
-from drctl.model.snapshot import ClusterSnapshot, RunSnapshot
+from drctl.model.run import StepStatus
+from drctl.model.snapshot import ENDED, ClusterSnapshot, RunSnapshot
 from drctl.model.topology import Address, Center
 from drctl.telemetry.codec import Json, from_json
 
@@ -68,9 +69,12 @@ def ask_cluster(configuration: Configuration, *, timeout_s: float = ANSWER_TIMEO
 
 
 def ask_everyone(
-    configuration: Configuration, path: str, *, timeout_s: float = ANSWER_TIMEOUT_S
+    configuration: Configuration, path: str, *, timeout_s: float = ANSWER_TIMEOUT_S, patience_s: float | None = None
 ) -> tuple[dict[CenterName, Json], dict[CenterName, str]]:
-    """Every controller's answer to `path`; and those who gave none, and why."""
+    """Every controller's answer to `path`; and those who gave none, and why.
+
+    `patience_s` is how long the others are waited for when one has answered; None waits for all until `timeout_s`.
+    """
     end_s = time.monotonic() + timeout_s
     replies = _ask_all(configuration, path, timeout_s)
     answers: dict[CenterName, Json] = {}
@@ -83,6 +87,8 @@ def ask_everyone(
         if reply.status == 200:
             answers[reply.center] = reply.body
             del silent[reply.center]
+            if patience_s is not None:
+                end_s = min(end_s, time.monotonic() + patience_s)
         else:
             silent[reply.center] = reply.problem or f"answers {reply.status}"
     return answers, silent
@@ -115,8 +121,8 @@ def ask_run(configuration: Configuration, run: RunId, *, timeout_s: float = ANSW
 
 
 def _progress(run: RunSnapshot) -> tuple[bool, int, int, int]:
-    ended = sum(step.status.value in {"done", "failed", "skipped"} for step in run.steps)
-    begun = sum(step.status.value == "running" for step in run.steps)
+    ended = sum(step.status in ENDED for step in run.steps)
+    begun = sum(step.status is StepStatus.RUNNING for step in run.steps)
     return run.outcome is not None, run.epoch, ended, begun
 
 

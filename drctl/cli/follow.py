@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from drctl.cli import render
-from drctl.cli.controllers import ask_run
+from drctl.cli.controllers import ask_run, require_run
 from drctl.cli.exit_codes import ExitCode, of_run
 from drctl.cli.invocation import Invocation
 from drctl.model.errors import DrctlError
 from drctl.model.identity import RunId
-from drctl.model.snapshot import RunSnapshot
+from drctl.model.run import StepStatus
+from drctl.model.snapshot import ENDED, RunSnapshot
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,7 @@ class _Watched:
 
     seen: RunSnapshot | None = None
     printed: set[str] = field(default_factory=set)
-    since_s: float = field(default_factory=time.monotonic)
+    heard_at_s: float = field(default_factory=time.monotonic)
     problem: str = ""
 
     @property
@@ -84,48 +85,43 @@ class _Watched:
         return self.seen is not None and self.seen.outcome is not None
 
     def look(self, console: Console, source: Source, run: RunId, *, prefix: str) -> None:
-        """Ask, and print what is new. Raises when the run stays unknown."""
+        """Ask, and print what is new. Raises when nothing was heard of the run for too long."""
+        patient = time.monotonic() - self.heard_at_s < UNKNOWN_MAX_S
         try:
             found = source(run)
         except DrctlError as error:
-            if time.monotonic() - self.since_s > UNKNOWN_MAX_S:
+            if not patient:
                 raise
             self.problem = error.message.partition("\n")[0]
             return
-        if found is None:
-            if time.monotonic() - self.since_s > UNKNOWN_MAX_S:
-                from drctl.cli.controllers import require_run  # noqa: PLC0415
-
-                require_run(None, run)
+        if found is None and patient:
             return
-        self.since_s, self.problem = time.monotonic(), ""
-        if self.seen is None:
-            console.print(
-                render.run_heading(found) if found.outcome is None else "", end="\n" if found.outcome is None else ""
-            )
+        found = require_run(found, run)
+        self.heard_at_s, self.problem = time.monotonic(), ""
+        if self.seen is None and found.outcome is None:
+            console.print(render.run_heading(found))
         self.seen = found
         for step in found.steps:
-            if step.id not in self.printed and step.status.value in {"done", "failed", "skipped"}:
+            if step.status in ENDED and step.id not in self.printed:
                 self.printed.add(step.id)
                 console.print(*([prefix] if prefix else []), render.step_line(step))
         if found.outcome is not None:
             console.print(render.run_heading(found))
 
 
-def _line(watched: dict[RunId, _Watched]) -> str:
+def _line(watched: Mapping[RunId, _Watched]) -> str:
+    """What is going on at this moment."""
     parts = []
     for run, one in watched.items():
         if one.seen is None:
             parts.append(f"{run}: {one.problem or 'waiting for the first news'}")
         elif not one.ended:
-            now = [step for step in one.seen.steps if step.status.value == "running"]
             doing = ", ".join(
                 f"{step.title} ({render.seconds(step.elapsed_s)} of at most {render.seconds(step.worst_s)})"
-                for step in now
+                for step in one.seen.steps
+                if step.status is StepStatus.RUNNING
             )
-            left_s = max(0.0, one.seen.rto_s - one.seen.elapsed_s)
+            left = render.seconds(max(0.0, one.seen.rto_s - one.seen.elapsed_s))
             trouble = f" [{one.problem}]" if one.problem else ""
-            parts.append(
-                f"{run}: {doing or 'between two steps'}; {render.seconds(left_s)} of the promise left{trouble}"
-            )
+            parts.append(f"{run}: {doing or 'between two steps'}; {left} of the promise left{trouble}")
     return "\n".join(parts)

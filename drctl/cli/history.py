@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from drctl.cli.controllers import ask_everyone, ask_run, require_run
+from drctl.cli.controllers import BETTER_ANSWER_S, ask_everyone, ask_run, require_run
 from drctl.cli.invocation import Invocation, common_options, format_option, pass_invocation
 from drctl.cli.output import RUN_COLUMNS, print_value, run_rows
 from drctl.model.errors import Unreachable
@@ -26,7 +26,7 @@ def history(invocation: Invocation, form: str, group: str | None, limit: int, ru
         _one(invocation, form, run)
         return
     names = invocation.groups(group)
-    answers, silent = ask_everyone(invocation.configuration, "/history")
+    answers, silent = ask_everyone(invocation.configuration, "/history", patience_s=BETTER_ANSWER_S)
     if not answers:
         raise Unreachable(
             f"no controller answers: {'; '.join(f'{center}: {why}' for center, why in silent.items())}",

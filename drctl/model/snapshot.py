@@ -12,6 +12,9 @@ from drctl.model.playbook import RunKind
 from drctl.model.position import Lsn, Timeline
 from drctl.model.run import Outcome, StepStatus
 
+ENDED = frozenset({StepStatus.DONE, StepStatus.FAILED, StepStatus.SKIPPED})
+"""Steps that nothing more is to come from."""
+
 
 class Role(StrEnum):
     """What a member is for its group."""

@@ -84,9 +84,10 @@ class Log:
         told = 0
         while (line := self._queue.get()) is not None:
             try:
-                if self._dropped > told:
-                    self._stream.write(f'{{"event": "log_dropped", "severity": "warning", "lines": {self._dropped}}}\n')
-                    told = self._dropped
+                dropped = self._dropped
+                if dropped > told:
+                    self._stream.write(f'{{"event": "log_dropped", "severity": "warning", "lines": {dropped}}}\n')
+                    told = dropped
                 self._stream.write(line + "\n")
                 self._stream.flush()
             except (OSError, ValueError):

@@ -11,6 +11,7 @@ from drctl.model.snapshot import ClusterSnapshot
 from drctl.model.topology import Address
 from drctl.ports import Clock
 from drctl.telemetry.answers import Answers
+from drctl.telemetry.exposure import Exposure
 from drctl.telemetry.http import HttpServer
 from drctl.telemetry.log import Fanout, Log, LogFormat
 from drctl.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -32,6 +33,7 @@ class Station:
     ) -> None:
         self._published = Published(clock)
         self._metrics = Metrics(self._published)
+        self._exposure = Exposure()
         self._log = Log(stream, center=center, clock=clock, form=form)
         self._sink = Fanout([self._log, self._metrics])
         answers = Answers(
@@ -49,8 +51,9 @@ class Station:
 
     def publish(self, snapshot: ClusterSnapshot) -> None:
         """Tell this from now on. Called by the loop, at least once a second."""
-        self._metrics.see(snapshot)
-        self._published.publish(snapshot)
+        told = self._exposure.dated(snapshot)
+        self._metrics.see(told)
+        self._published.publish(told)
 
     def close(self, *, deadline_s: float) -> None:
         """Stop answering, and write what the log still holds."""
