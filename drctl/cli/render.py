@@ -177,7 +177,8 @@ def _extra_notes(group: GroupSnapshot) -> Iterator[tuple[str, str]]:
         yield f"a change of rules was interrupted: {'; '.join(group.rules)}", WARN
     for member in group.members:
         if member.detail:
-            yield f"{member.name}: {member.state.value}, {member.detail}", FAINT
+            # The database's own words may go on for several lines; the log has them all.
+            yield f"{member.name}: {member.state.value}, {member.detail.partition(chr(10))[0]}", FAINT
     for alarm in group.alarms:
         remedy = f"; {alarm.remedy}" if alarm.remedy else ""
         yield f"{alarm.severity.value}: {alarm.message}{remedy}", BAD if alarm.severity is Severity.ALARM else WARN

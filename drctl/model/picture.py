@@ -98,6 +98,8 @@ def _protection(view: GroupView) -> tuple[Protection, str]:
     """How safe commits are, and a sentence that says why."""
     record = view.record
     name = view.group.name
+    if record is None and not view.connected:
+        return Protection.UNKNOWN, "the coordinator has not told yet which member is the primary"
     if record is None:
         return Protection.NOT_INITIALISED, f"{name} is not under drctl's protection yet; type: drctl init {name}"
     primary = serving(view)

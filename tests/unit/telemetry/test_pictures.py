@@ -181,6 +181,10 @@ def test_before_init_the_members_are_shown_as_they_run() -> None:
     assert not any(member.writable for member in group.members)
 
 
+def test_without_a_coordinator_nobody_is_told_to_initialise_what_may_be_initialised() -> None:
+    assert picture(replace(VIEW, record=None, connected=False)).protection is Protection.UNKNOWN
+
+
 def test_before_the_first_probe_nothing_is_claimed() -> None:
     group = group_snapshot(replace(VIEW, reports={}), WOULD)
     assert group.protection is Protection.UNKNOWN
