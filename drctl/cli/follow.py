@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drctl.cli import render
+from drctl.cli import render_run
 from drctl.cli.controllers import ask_run, require_run
 from drctl.cli.exit_codes import ExitCode, of_run
 from drctl.cli.invocation import Invocation
@@ -41,10 +41,12 @@ def follow(invocation: Invocation, runs: Sequence[RunId], *, spare: Source | Non
     try:
         with console.status("") if console.is_terminal else nullcontext() as status:
             end_s = time.monotonic() + FOLLOW_MAX_S
-            while not all(one.ended for one in watched.values()) and time.monotonic() < end_s:
+            while time.monotonic() < end_s:
                 for run, one in watched.items():
                     if not one.ended:
                         one.look(console, _source(invocation, spare), run, prefix=run if len(watched) > 1 else "")
+                if all(one.ended for one in watched.values()):
+                    break
                 if status is not None:
                     status.update(_line(watched))
                 time.sleep(POLL_S)
@@ -99,14 +101,14 @@ class _Watched:
         found = require_run(found, run)
         self.heard_at_s, self.problem = time.monotonic(), ""
         if self.seen is None and found.outcome is None:
-            console.print(render.run_heading(found))
+            console.print(render_run.run_heading(found))
         self.seen = found
         for step in found.steps:
             if step.status in ENDED and step.id not in self.printed:
                 self.printed.add(step.id)
-                console.print(*([prefix] if prefix else []), render.step_line(step))
+                console.print(*([prefix] if prefix else []), render_run.step_line(step))
         if found.outcome is not None:
-            console.print(render.run_heading(found))
+            console.print(render_run.run_heading(found))
 
 
 def _line(watched: Mapping[RunId, _Watched]) -> str:
@@ -117,11 +119,11 @@ def _line(watched: Mapping[RunId, _Watched]) -> str:
             parts.append(f"{run}: {one.problem or 'waiting for the first news'}")
         elif not one.ended:
             doing = ", ".join(
-                f"{step.title} ({render.seconds(step.elapsed_s)} of at most {render.seconds(step.worst_s)})"
+                f"{step.title} ({render_run.seconds(step.elapsed_s)} of at most {render_run.seconds(step.worst_s)})"
                 for step in one.seen.steps
                 if step.status is StepStatus.RUNNING
             )
-            left = render.seconds(max(0.0, one.seen.rto_s - one.seen.elapsed_s))
+            left = render_run.seconds(max(0.0, one.seen.rto_s - one.seen.elapsed_s))
             trouble = f" [{one.problem}]" if one.problem else ""
             parts.append(f"{run}: {doing or 'between two steps'}; {left} of the promise left{trouble}")
     return "\n".join(parts)

@@ -42,12 +42,12 @@ def history(invocation: Invocation, form: str, group: str | None, limit: int, ru
     if form != "pretty":
         print_value([to_json(told) for told in newest], form, RUN_COLUMNS, run_rows(newest))
         return
-    from drctl.cli import render  # noqa: PLC0415 - slow, and not needed by the formats for machines
+    from drctl.cli import render_run  # noqa: PLC0415 - slow, and not needed by the formats for machines
 
     if not newest:
         invocation.console.print("no operation has ended yet")
         return
-    invocation.console.print(render.runs(newest))
+    invocation.console.print(render_run.runs(newest))
 
 
 def from_json_runs(told: object) -> list[RunSnapshot]:
@@ -60,6 +60,6 @@ def _one(invocation: Invocation, form: str, run: str) -> None:
     if form != "pretty":
         print_value(to_json(found), form, RUN_COLUMNS, run_rows([found]))
         return
-    from drctl.cli import render  # noqa: PLC0415
+    from drctl.cli import render_run  # noqa: PLC0415
 
-    invocation.console.print(render.run(found))
+    invocation.console.print(render_run.run(found))

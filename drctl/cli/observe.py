@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 @pass_invocation
 def list_command(invocation: Invocation, form: str, every_s: float | None, group: str | None) -> None:
     """Show every member: role, state, lag, and what would happen if the primary died now (alias: status)."""
-    while True:
-        show_cluster(invocation, form, group, clear=every_s is not None and sys.stdout.isatty())
-        if every_s is None:
-            return
-        time.sleep(every_s)
+    show_cluster(invocation, form, group)
+    # Ctrl-C is how people stop looking: no error.
+    with suppress(KeyboardInterrupt):
+        while every_s is not None:
+            time.sleep(every_s)
+            show_cluster(invocation, form, group, clear=sys.stdout.isatty())
 
 
 def show_cluster(invocation: Invocation, form: str, group: str | None, *, clear: bool = False) -> ClusterSnapshot:

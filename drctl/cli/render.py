@@ -15,7 +15,6 @@ from rich.tree import Tree
 from drctl.model.event import Severity
 from drctl.model.identity import CenterName
 from drctl.model.position import Lsn, format_lsn
-from drctl.model.run import Outcome, StepStatus
 from drctl.model.snapshot import (
     ClusterSnapshot,
     GroupSnapshot,
@@ -24,8 +23,6 @@ from drctl.model.snapshot import (
     Protection,
     Role,
     Rpo,
-    RunSnapshot,
-    StepSnapshot,
 )
 
 GOOD, WARN, BAD, FAINT = "green", "yellow", "bold red", "bright_black"
@@ -46,14 +43,6 @@ _PROTECTION_STYLES: Mapping[Protection, str] = {
     Protection.NOT_INITIALISED: WARN,
 }
 _RPO_STYLES: Mapping[Rpo, str] = {Rpo.ZERO: GOOD, Rpo.EXPOSED: BAD}
-_STATUS_STYLES: Mapping[StepStatus, str] = {
-    StepStatus.DONE: GOOD,
-    StepStatus.FAILED: BAD,
-    StepStatus.RUNNING: WARN,
-    StepStatus.PENDING: FAINT,
-    StepStatus.SKIPPED: FAINT,
-}
-_OUTCOME_STYLES: Mapping[Outcome | None, str] = {Outcome.DONE: GOOD, Outcome.DEGRADED: WARN, None: WARN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +101,7 @@ def _width(console: Console, table: Table) -> int:
 
 
 def _members_table(snapshot: ClusterSnapshot, columns: list[_Column]) -> Table:
-    table = _table(*((column.title, column.right) for column in columns))
+    table = table_of(*((column.title, column.right) for column in columns))
     labels = center_labels(snapshot)
     for group in snapshot.groups:
         for member in group.members:
@@ -121,7 +110,8 @@ def _members_table(snapshot: ClusterSnapshot, columns: list[_Column]) -> Table:
     return table
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
+def table_of(*columns: tuple[str, bool]) -> Table:
+    """An empty table with these titles; True for numbers, which stand to the right."""
     table = Table(box=None, header_style="bold", pad_edge=True, show_edge=False, padding=(0, 1))
     for title, right in columns:
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
@@ -261,84 +251,6 @@ def explanation(group: GroupSnapshot) -> RenderableType:
     return text
 
 
-def runs(found: list[RunSnapshot]) -> RenderableType:
-    """A table of runs, the newest first."""
-    table = _table(
-        ("Run", False), ("Kind", False), ("From", False), ("To", False), ("Began", False), ("Took", True),
-        ("Outcome", False), ("By", False), ("Reason", False),
-    )  # fmt: skip
-    for run in found:
-        outcome = run.outcome.value if run.outcome else "running"
-        lost = " LOSS POSSIBLE" if run.lost_possible else ""
-        table.add_row(
-            run.id,
-            run.kind.value,
-            run.old_primary,
-            run.heir or "",
-            when(run.started_utc),
-            seconds(run.elapsed_s),
-            Text(outcome + lost, BAD if lost else _OUTCOME_STYLES.get(run.outcome, BAD)),
-            run.requested_by,
-            run.note or run.reason,
-        )
-    return table
-
-
-def run(found: RunSnapshot) -> RenderableType:
-    """A run, step by step."""
-    table = _table(("Step", False), ("", False), ("Took", True), ("At most", True), ("", False))
-    for step in found.steps:
-        mark = " (no return)" if step.point_of_no_return else ""
-        facts = "\n".join([*([step.note] if step.note else []), *step.facts])
-        table.add_row(
-            step.title + mark,
-            Text(step.status.value, _STATUS_STYLES[step.status]),
-            seconds(step.elapsed_s),
-            seconds(step.worst_s),
-            facts,
-        )
-    return Group(run_heading(found), table)
-
-
-def run_heading(found: RunSnapshot) -> Text:
-    """What a run is, and how it stands."""
-    outcome = found.outcome.value if found.outcome else "running"
-    text = Text.assemble((f"{found.id} ", "bold"), f"{found.kind.value} of {found.group}: ")
-    text.append(outcome, _OUTCOME_STYLES.get(found.outcome, BAD))
-    text.append(f" after {seconds(found.elapsed_s)} (promised {seconds(found.rto_s)})")
-    text.append(f"\n  {found.old_primary} -> {found.heir or '?'}, epoch {found.epoch}, driven by {found.center}")
-    text.append(f"\n  asked for by {found.requested_by}: {found.reason}", FAINT)
-    if found.adoptions:
-        text.append(f"\n  taken over by another controller {found.adoptions} times", WARN)
-    if found.lost_possible:
-        text.append("\n  an operator accepted that acknowledged commits may be lost", BAD)
-    if found.note:
-        text.append(f"\n  {found.note}")
-    return text
-
-
-def step_line(step: StepSnapshot) -> Text:
-    """A step that has ended, in a line."""
-    text = Text("  ")
-    text.append(step.status.value.ljust(8), _STATUS_STYLES[step.status])
-    text.append(f"{seconds(step.elapsed_s):>8}  {step.title}")
-    what = "; ".join([*([step.note] if step.note else []), *step.facts])
-    if what:
-        text.append(f"  {what}", FAINT)
-    return text
-
-
 def when(utc: str) -> str:
     """A wall time in the local zone, with its offset."""
     return datetime.fromisoformat(utc).astimezone().isoformat(sep=" ", timespec="seconds")
-
-
-def seconds(duration_s: float | None) -> str:
-    """`82 ms`, `1.4 s`, `3 min 20 s`; empty when there is none."""
-    if duration_s is None:
-        return ""
-    if duration_s < 1:
-        return f"{duration_s * 1000:.0f} ms"
-    if duration_s < 120:
-        return f"{duration_s:.1f} s"
-    return f"{duration_s // 60:.0f} min {duration_s % 60:.0f} s"

@@ -38,7 +38,7 @@ def _live(invocation: Invocation, every_s: float) -> None:
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from drctl.cli import render  # noqa: PLC0415
+    from drctl.cli import render, render_run  # noqa: PLC0415
 
     console = invocation.console
     configuration = invocation.configuration
@@ -48,7 +48,7 @@ def _live(invocation: Invocation, every_s: float) -> None:
             try:
                 snapshot = ask_cluster(configuration).snapshot
                 parts.append(render.cluster(snapshot, console))
-                parts += [render.run(group.run) for group in snapshot.groups if group.run is not None]
+                parts += [render_run.run(group.run) for group in snapshot.groups if group.run is not None]
             except DrctlError as error:
                 parts.append(Text(f"error: {error.message}\n  {error.remedy}", render.BAD))
             live.update(Group(*parts), refresh=True)

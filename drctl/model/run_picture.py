@@ -94,7 +94,7 @@ def _of(member: MemberName | None, what: str) -> str:
     return f"{member}: {what}" if member else what
 
 
-def sentence(evidence: Evidence) -> str:  # noqa: C901 - a table, one line a kind of evidence
+def sentence(evidence: Evidence) -> str:
     """What `evidence` proves, for people."""
     match evidence:
         case Sealed():
