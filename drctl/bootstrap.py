@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -19,16 +20,20 @@ from drctl.controller.tick import Controller
 from drctl.model.errors import InvalidInput
 from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.postgres import PostgresDatabase
+from drctl.postgres.examine import examine as examine_members
+from drctl.postgres.prepare import CHANGES, prepare
 from drctl.ssh import SshHost
+from drctl.takeover import Scene, conclude, hosts_of, take_over
 from drctl.telemetry.station import Station
 from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from drctl.config import Configuration
-    from drctl.model.identity import CenterName
+    from drctl.model.identity import CenterName, GroupName
     from drctl.model.playbook import Playbook, RunKind
+    from drctl.model.takeover import AdminAccess, Takeover
     from drctl.model.topology import Address
 
 CONNECT_TIMEOUT_S = 3.0
@@ -136,12 +141,56 @@ def ssh_host(configuration: Configuration) -> SshHost:
     return SshHost(user=settings.user, port=settings.port, identity=settings.identity, known_hosts=settings.known_hosts)
 
 
-def coordinator_client(configuration: Configuration, *, deadline_s: float = CONNECT_TIMEOUT_S) -> ZooKeeperCoordinator:
+@contextmanager
+def coordinator_client(configuration: Configuration) -> Iterator[ZooKeeperCoordinator]:
     """A visitor's coordinator, connected and read once. Raises Unreachable when no ZooKeeper server answers."""
     center = configuration.topology.centers[0].name
     coordinator = _coordinator(configuration, center, Presence.VISITOR)
-    coordinator.start(deadline_s=deadline_s)
-    return coordinator
+    try:
+        coordinator.start(deadline_s=CONNECT_TIMEOUT_S)
+        yield coordinator
+    finally:
+        coordinator.close()
+
+
+def examine(configuration: Configuration, name: GroupName, access: AdminAccess) -> Takeover:
+    """What stands in the way of protecting a group, and what would be done; changes nothing."""
+    group = configuration.topology.group(name)
+    settings = configuration.database
+    examination = examine_members(group, access, role=settings.user, dbname=settings.dbname)
+    host = ssh_host(configuration)
+    try:
+        hosts = hosts_of(group, host)
+    finally:
+        host.close()
+    with coordinator_client(configuration) as coordinator:
+        record = coordinator.group(name).record
+    changes = tuple(change.format(role=settings.user) for change in CHANGES)
+    return conclude(group, examination, hosts, record, changes=changes)
+
+
+def initialise(
+    configuration: Configuration, takeover: Takeover, access: AdminAccess, progress: Callable[[str], None]
+) -> None:
+    """Do what `takeover` says; `progress` is told each thing that is done. Raises EffectRefused, EffectUnknown."""
+    group = configuration.topology.group(takeover.group)
+    settings = configuration.database
+    password = None if settings.password is None else settings.password.read()
+    looker, host = database(configuration), ssh_host(configuration)
+    try:
+        with coordinator_client(configuration) as coordinator:
+            assert takeover.primary is not None, "only a group with a primary is taken over"
+            primary = group.member(takeover.primary)
+            take_over(
+                group,
+                takeover,
+                Scene(coordinator=coordinator, database=looker, host=host),
+                prepare=lambda: prepare(primary, access, role=settings.user, password=password, dbname=settings.dbname),
+                progress=progress,
+            )
+    finally:
+        host.close()
+        looker.close()
 
 
 def _coordinator(configuration: Configuration, center: CenterName, presence: Presence) -> ZooKeeperCoordinator:
