@@ -11,7 +11,7 @@ SEEN_DEADLINE_S = 5.0
 
 
 class Fault(Protocol):
-    """One disturbance. `inject` and `heal` may be called again: they find the work done."""
+    """One disturbance. `heal` may be called again, and finds the work done."""
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class Fault(Protocol):
 
 
 class FaultNotSeen(LabError):
-    """The fault was injected and the world does not show it: what follows proves nothing."""
+    """The fault was injected, the world does not show it, and it was healed: what follows would prove nothing."""
 
 
 F = TypeVar("F", bound=Fault)
@@ -44,5 +44,6 @@ def apply(fault: F) -> F:
     try:
         wait_until(fault.in_effect, deadline_s=SEEN_DEADLINE_S, what=f"{fault.name} of {fault.target} is seen")
     except DeadlineMissed as error:
+        fault.heal()
         raise FaultNotSeen(str(error)) from error
     return fault

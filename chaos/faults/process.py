@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import signal
 from dataclasses import dataclass, field
@@ -52,7 +50,9 @@ class KillService:
         return self.center.name
 
     def inject(self) -> None:
-        """Kill it."""
+        """Kill it. Raises LabError when it does not run."""
+        if not self.service.running:
+            raise LabError(f"{self.name}: it does not run in {self.target}, there is nothing to kill")
         self.service.kill()
 
     def in_effect(self) -> bool:
@@ -80,15 +80,15 @@ class KillPostmaster:
         return self.member.name
 
     def inject(self) -> None:
-        """Kill it; a member that is down is left so."""
+        """Kill it. Raises LabError when the member does not run."""
         self.victim_pid = self.member.postmaster_pid
-        if self.victim_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.victim_pid, signal.SIGKILL)
+        if self.victim_pid is None:
+            raise LabError(f"{self.name}: {self.target} does not run, there is nothing to kill")
+        signal_process(Process(pid=self.victim_pid, title="postmaster"), signal.SIGKILL)
 
     def in_effect(self) -> bool:
         """Whether that very postmaster is gone."""
-        return self.victim_pid is None or _gone(self.victim_pid)
+        return self.victim_pid is not None and _gone(self.victim_pid)
 
     def heal(self) -> None:
         """Start the member as its init system would."""

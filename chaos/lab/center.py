@@ -36,7 +36,6 @@ class Center:
     drctl_host: DrctlHost
     controller: Controller
     members: Mapping[str, Member]
-    with_controller: bool
 
     @property
     def name(self) -> str:
@@ -120,7 +119,7 @@ class Center:
         for name, member in self.members.items():
             if name not in fenced:
                 member.start()
-        if self.with_controller:
+        if self.controller.enabled:
             self.controller.start()
         return fenced
 

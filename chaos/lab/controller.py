@@ -69,6 +69,11 @@ class Controller:
             poll_s=0.1,
         )
 
+    @property
+    def enabled(self) -> bool:
+        """Whether it starts with its center: it does once it was started."""
+        return self.log.exists()
+
     def kill(self) -> None:
         """SIGKILL; return when it is gone."""
         self.host.cgroup.child(KIND).kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,6 @@ class Lab:
                 drctl_host=DrctlHost(host=hosts[center.name], program=record.folder / "drctl-host"),
                 controller=Controller(host=hosts[center.name], cluster_yaml=record.folder / "cluster.yaml"),
                 members={name: member for name, member in self.members.items() if member.center == center.name},
-                with_controller=record.controllers,
             )
             for center in CENTERS
         }
@@ -273,6 +273,13 @@ class Lab:
             if done.returncode != 0:
                 said = (done.stderr or done.stdout).strip()
                 raise LabError(f"drctl init {group.name} ended with {done.returncode} and said:\n{said}")
+
+    def collect_logs(self, target: Path) -> None:
+        """Copy what every part has said to `target`, one folder a center: it outlives the lab."""
+        for log in self.folder.glob("**/*.log"):
+            copy = target / log.relative_to(self.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, copy)
 
     def start_controllers(self) -> None:
         """Start the controller of every center; return when they serve."""

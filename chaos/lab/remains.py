@@ -83,7 +83,7 @@ def find() -> dict[str, Remains]:
         remains = of(name)
         remains.pids.append(pid)
         # A lab whose registry is another's temporary folder is still found, with its record.
-        if remains.folder is None and folder.is_dir():
+        if remains.folder is None and _is_lab_folder(folder, name):
             remains.folder = folder
     for remains in found.values():
         remains.record = None if remains.folder is None else LabRecord.load(remains.folder)
@@ -138,6 +138,12 @@ def _marked_processes() -> list[tuple[int, str, Path]]:
             if MARK in variables:
                 found.append((int(entry.name), variables[MARK], Path(variables.get(MARK_FOLDER, "/nonexistent"))))
     return found
+
+
+def _is_lab_folder(folder: Path, name: str) -> bool:
+    """Whether a process that anyone may have started tells the truth about its lab's folder: it will be removed."""
+    record = LabRecord.load(folder)
+    return record is not None and (record.name, record.folder) == (name, folder) and folder.stat().st_uid == 0
 
 
 def _kill_marked(remains: Remains) -> None:

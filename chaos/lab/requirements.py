@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chaos.lab import cgroups
 from chaos.lab.binaries import find_programs, wheel_folder
 from chaos.lab.errors import LabError
-from chaos.lab.host import DATABASE_USER
+from chaos.lab.host import DATABASE_USER, group_id, user_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +84,8 @@ def require_reachable(path: Path) -> None:
     """Raise LabError when user postgres cannot enter a folder or run a program: a home may be closed to it."""
     probe = [
         "setpriv",
-        f"--reuid={DATABASE_USER}",
-        f"--regid={DATABASE_USER}",
+        f"--reuid={user_id(DATABASE_USER)}",
+        f"--regid={group_id(DATABASE_USER)}",
         "--clear-groups",
         "test",
         "-x",

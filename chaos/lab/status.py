@@ -63,7 +63,7 @@ def _center_facts(center: Center) -> tuple[str, ...]:
         "on",
         _part(center, zookeeper.KIND, center.zookeeper.running, lambda: center.zookeeper.role() or NO_QUORUM),
         _part(center, sshd.KIND, center.sshd.running, lambda: "up"),
-        _part(center, controller.KIND, center.controller.running, lambda: "up") if center.with_controller else "-",
+        _part(center, controller.KIND, center.controller.running, lambda: "up") if center.controller.enabled else "-",
         " ".join(faults),
     )
 
