@@ -50,9 +50,9 @@ def _run(words: list[str], config_path: str) -> int:
         Server(config, sys.stdin.fileno(), sys.stdout.fileno()).run()
         return 0
     if len(words) == 2 and words[0] == "may-start":
-        from drctl.host.state import fence_epoch
+        from drctl.host.state import may_start
 
-        return 0 if fence_epoch(config.member(words[1]).state_dir) is None else 1
+        return 0 if may_start(config.member(words[1]).state_dir) else 1
     if len(words) == 2 and words[0] == "job":
         from drctl.host.rejoin import run_job
 

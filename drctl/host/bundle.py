@@ -40,7 +40,7 @@ def build(out: Path) -> None:
                     doraise=True,
                     invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
                 )
-                _add(archive, f"{name}c", Path(compiled).read_bytes())
+                _add(archive, f"{name}c", Path(str(compiled)).read_bytes())
     temporary.chmod(0o755)
     temporary.replace(out)
 

@@ -17,7 +17,7 @@ from drctl.host.control import read_control
 from drctl.host.deadline import Deadline
 from drctl.host.faults import HostFault, Invalid, Refused, Unknown
 from drctl.host.fence import end_if_cheap, fence, stop
-from drctl.host.files import locked, make_state_folder
+from drctl.host.files import locked
 from drctl.host.psql import NoSession, Session, SessionLost, StatementFailed, open_session
 from drctl.host.settings import is_standby
 from drctl.host.wal import format_lsn

@@ -143,7 +143,7 @@ class _Table:
         """Refuse what nobody asked for: most of the time it is a typing slip."""
         if self._left:
             raise Invalid(
-                f"{self._where}: unknown key {sorted(self._left)[0]!r} (known: {', '.join(sorted(set(self._values) - self._left))})"
+                f"{self._where}: unknown key {min(self._left)!r} (known: {', '.join(sorted(set(self._values) - self._left))})"
             )
 
 

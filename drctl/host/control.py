@@ -10,6 +10,7 @@ from drctl.host.faults import Refused
 from drctl.host.programs import run
 from drctl.host.wal import parse_lsn
 
+CLEAN_STATES = frozenset({"shut down", "shut down in recovery"})
 _PROGRAM_S = 5.0
 
 

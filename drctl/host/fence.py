@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from drctl.host import processes, state
 from drctl.host.config import Member
-from drctl.host.control import read_control
+from drctl.host.control import CLEAN_STATES, read_control
 from drctl.host.deadline import Deadline
 from drctl.host.faults import HostFault, Invalid, Refused, Unknown
 from drctl.host.programs import run
@@ -16,8 +16,9 @@ from drctl.host.walend import WalEnd, end_of, find_record, find_wal_end
 MODES = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """Never smart: that waits for the last session for ever."""
 
-_CLEAN = frozenset({"shut down", "shut down in recovery"})
 _IMMEDIATE_S = 1.0
+_ZOMBIE_S = 5.0
+"""An init process collects the dead at once; a container's may look every few seconds."""
 
 
 class StopEnd(NamedTuple):
@@ -96,7 +97,7 @@ def stop(member: Member, epoch: int, mode: str, deadline: Deadline, *, fenced: b
 def read_end(member: Member, deadline: Deadline) -> StopEnd:
     """Where the WAL of a stopped member ends."""
     control = read_control(member, deadline)
-    clean = control.state in _CLEAN
+    clean = control.state in CLEAN_STATES
     if control.state == "shut down":
         record = find_record(member, control.timeline, control.checkpoint_lsn, deadline)
         return StopEnd(end_of(record, control.segment_bytes), control.timeline, control.state, clean)
@@ -128,3 +129,4 @@ def wait_for_orphans(member: Member, deadline: Deadline) -> None:
             f"{len(left)} backends of the last postmaster of {member.name} still live",
             "fence the member: that ends them",
         )
+    processes.free_the_pid_file(member.pgdata, deadline.within(min(_ZOMBIE_S, deadline.remaining_s * 0.5)))

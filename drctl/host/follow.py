@@ -17,6 +17,7 @@ from drctl.host.start import start
 
 _POLL_S = 0.01
 _LOOK_S = 2.0
+_RECEIVER = "SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver WHERE pid IS NOT NULL"
 _COMPLAINT = re.compile(r"(FATAL|ERROR|LOG):\s+(.*)")
 
 
@@ -78,18 +79,19 @@ def _redirect(member: Member, session: Session, settings: dict[str, str], deadli
         session.rows("SELECT pg_wal_replay_resume()", deadline)
 
 
+def streams_from(session: Session, upstream: Peer, deadline: Deadline) -> bool:
+    """Whether the receiver streams from this very upstream."""
+    found = session.rows(_RECEIVER, deadline)
+    return bool(found) and found[0] == ("streaming", upstream.host, str(upstream.port))
+
+
 def _wait_for_receiver(member: Member, session: Session, upstream: Peer, deadline: Deadline) -> str:
     """Look for a while whether it streams from *this* upstream."""
-    status = "none"
     for _ in deadline.within(min(_LOOK_S, deadline.remaining_s * 0.8)).polls(_POLL_S):
-        found = session.rows(
-            "SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver WHERE pid IS NOT NULL", deadline
-        )
-        if found:
-            status = found[0][0] or "none"
-            if status == "streaming" and found[0][1:] == (upstream.host, str(upstream.port)):
-                return status
-    return _last_complaint(member) or status
+        if streams_from(session, upstream, deadline):
+            return "streaming"
+    found = session.rows(_RECEIVER, deadline)
+    return _last_complaint(member) or (found[0][0] if found else None) or "none"
 
 
 def _last_complaint(member: Member) -> str:

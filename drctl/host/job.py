@@ -15,7 +15,7 @@ from drctl.host import processes
 from drctl.host.deadline import Deadline
 from drctl.host.faults import Unknown
 from drctl.host.files import make_state_folder, read_json, write_json
-from drctl.host.programs import environment
+from drctl.host.programs import JOB_VARIABLE, environment
 
 _FILE = "job.json"
 _LOG = "job.log"
@@ -40,7 +40,9 @@ class Job(NamedTuple):
     progress: str = ""
     detail: str = ""
     """Why it failed, or what a person should know; empty when all is well."""
-    forensics: Mapping[str, object] = {}  # noqa: RUF012 - never changed; a NamedTuple has no factory
+    forensics: Mapping[str, object] = {}
+    failure_told: bool = False
+    """A controller has been told that it failed: asked again, it begins anew."""
 
 
 def last_job(folder: Path) -> Job | None:
@@ -81,7 +83,7 @@ def launch(folder: Path, config: Path, member: str, job: Job) -> Job:
             stderr=output,
             start_new_session=True,
             cwd="/",
-            env=environment(_module_path()),
+            env=environment({JOB_VARIABLE: "1", **_module_path()}),
         )
     process = processes.look(child.pid)
     assert child.stdin is not None

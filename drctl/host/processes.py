@@ -75,7 +75,7 @@ def sockets(pid: int) -> frozenset[str]:
     found = set()
     try:
         for link in (Path("/proc") / str(pid) / "fd").iterdir():
-            target = os.readlink(link)
+            target = str(link.readlink())
             if target.startswith("socket:"):
                 found.add(target)
     except OSError:
@@ -104,12 +104,33 @@ def postmaster_of(pgdata: Path) -> Postmaster | None:
     return None if process is None else Postmaster(process, lines[7].strip() if len(lines) > 7 else "")
 
 
+def free_the_pid_file(pgdata: Path, deadline: Deadline) -> None:
+    """Let go of what a killed postmaster left, once every process of the data folder is gone.
+
+    PostgreSQL refuses to start while the pid in its lock files (one here, one beside its socket) lives, whoever has it by
+    now: a zombie that nobody has collected yet, which is waited for; or another program of the same user after a reboot,
+    against which the file here is removed.
+    """
+    path = pgdata / "postmaster.pid"
+    try:
+        content = path.read_bytes()
+        pid = abs(int(content.split()[0]))
+    except (OSError, ValueError, IndexError):
+        return
+    for _ in deadline.polls(_POLL_S):
+        if not Path(f"/proc/{pid}").exists():
+            return
+    # Read once more at the last moment: somebody else may have started the member in between.
+    if not members_of(pgdata) and path.read_bytes() == content:
+        path.unlink()
+
+
 def _member(pid: int, pgdata: Path) -> Process | None:
     try:
         if not Path(f"/proc/{pid}/cwd").samefile(pgdata):
             return None
         # The kernel appends " (deleted)" after an upgrade has replaced the program.
-        program = os.readlink(f"/proc/{pid}/exe").partition(" (deleted)")[0].rpartition("/")[2]
+        program = str(Path(f"/proc/{pid}/exe").readlink()).partition(" (deleted)")[0].rpartition("/")[2]
     except OSError:
         return None
     return look(pid) if program in SERVER_PROGRAMS else None

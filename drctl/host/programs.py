@@ -13,7 +13,9 @@ from typing import NamedTuple
 from drctl.host.deadline import Deadline
 
 OUTPUT_BYTES_MAX = 256 * 1024
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "DRCTL_HOST_CHAOS")
+JOB_VARIABLE = "DRCTL_HOST_JOB"
+"""Set in a job's process: what it runs stays in its process group, so that one signal ends all of it."""
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", JOB_VARIABLE)
 
 
 class Finished(NamedTuple):
@@ -59,7 +61,7 @@ def run(argv: Sequence[str | Path], deadline: Deadline, extra: Mapping[str, str]
                 stderr=errors,
                 env=environment(extra),
                 cwd="/",
-                start_new_session=True,
+                start_new_session=JOB_VARIABLE not in os.environ,
             )
         except OSError as error:
             return Finished(127, "", f"{argv[0]}: {error.strerror}")
@@ -68,17 +70,17 @@ def run(argv: Sequence[str | Path], deadline: Deadline, extra: Mapping[str, str]
             code = child.wait(timeout=max(0.001, deadline.remaining_s))
         except subprocess.TimeoutExpired:
             code = None
-            kill_group(child.pid)
-            child.wait()
+            end(child)
         return Finished(code, _head(output.fileno()), _head(errors.fileno()))
 
 
-def kill_group(group: int) -> None:
-    """SIGKILL to a process group that we made, if it is still there."""
+def end(child: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a program that we run; to its children too, unless they are in our own group."""
     try:
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
-        return
+        child.kill()
+    child.wait()
 
 
 def _head(descriptor: int) -> str:

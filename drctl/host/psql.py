@@ -73,7 +73,7 @@ class Session:
             self.close()
             raise NoSession(str(error)) from error
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Session:  # noqa: PYI034 - typing.Self is younger than the oldest Python here
         return self
 
     def __exit__(

@@ -53,7 +53,7 @@ def alter_system(session: Session, settings: Mapping[str, str], deadline: Deadli
         if shown != value:
             raise Refused(
                 f"{name} is {shown!r} after ALTER SYSTEM and a reload",
-                f"it is set on the server's command line, or pending a restart: SELECT * FROM pg_settings WHERE name = {literal(name)}",
+                f"it is set on the server's command line, or waits for a restart: look up {name} in pg_settings",
             )
 
 

@@ -85,7 +85,7 @@ def seal_standby(member: Member, session: Session, epoch: int, deadline: Deadlin
     if not paused_by_operator:
         session.rows("SELECT pg_wal_replay_resume()", deadline)
     # A part of the time is kept for the answer: a position is worth more than a complete replay.
-    complete = not paused_by_operator and _replay_to_the_end(session, deadline.within(deadline.remaining_s * 0.7))
+    complete = not paused_by_operator and _replay_to_the_end(session, deadline)
     end = _read_position(member, session, deadline, complete=complete, queries_ended=ended)
     state.save(member.state_dir, state.MemberState(sealed_epoch=epoch, conninfo=conninfo))
     return end
@@ -94,7 +94,8 @@ def seal_standby(member: Member, session: Session, epoch: int, deadline: Deadlin
 def receivers(session: Session, deadline: Deadline) -> list[int]:
     """The WAL receivers that the server itself knows of."""
     found = session.rows(
-        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver' UNION SELECT pid FROM pg_stat_wal_receiver WHERE pid IS NOT NULL",
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver'"
+        " UNION SELECT pid FROM pg_stat_wal_receiver WHERE pid IS NOT NULL",
         deadline,
     )
     return [int(row[0] or 0) for row in found]
@@ -176,14 +177,18 @@ def _receiver_children(member: Member) -> list[processes.Process]:
 
 
 def _replay_to_the_end(session: Session, deadline: Deadline) -> bool:
-    """Step 5. Whether everything that can be replayed has been."""
+    """Step 5. Whether everything that can be replayed has been; no when that takes too long, or is delayed on purpose."""
+    until = deadline.within(deadline.remaining_s * 0.7)
     woken = False
     last_replayed: str | None = None
-    for _ in deadline.polls(_POLL_S):
+    for _ in until.polls(_POLL_S):
         received, replayed = session.row("SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()", deadline)
         if received is not None and replayed is not None and parse_lsn(replayed) >= parse_lsn(received):
             return True
-        if session.row(_STARTUP, deadline)[1] != _NO_MORE_WAL:
+        event = session.row(_STARTUP, deadline)[1]
+        if event == _APPLY_DELAY:
+            return False
+        if event != _NO_MORE_WAL:
             last_replayed = None
         elif not woken:
             woken = _wake_startup(session, deadline)
@@ -197,8 +202,10 @@ def _replay_to_the_end(session: Session, deadline: Deadline) -> bool:
 def _wake_startup(session: Session, deadline: Deadline) -> bool:
     """Make the startup process leave its sleep and try `pg_wal` once more; it cannot confirm a pause before it did."""
     session.rows("SELECT pg_wal_replay_pause()", deadline)
-    confirmed = any(_pause_state(session, deadline) == "paused" for _ in deadline.polls(_POLL_S))
-    session.rows("SELECT pg_wal_replay_resume()", deadline.within(5.0) if not deadline.passed else Deadline(1.0))
+    confirmed = any(
+        _pause_state(session, deadline) == "paused" for _ in deadline.within(deadline.remaining_s * 0.5).polls(_POLL_S)
+    )
+    session.rows("SELECT pg_wal_replay_resume()", deadline)
     return confirmed
 
 

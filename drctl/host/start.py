@@ -13,6 +13,8 @@ from drctl.host.programs import log_tail, run
 from drctl.host.psql import NoSession, SessionLost, StatementFailed, open_session
 
 _POLL_S = 0.01
+_BIRTH_S = 10.0
+"""A postmaster that is not seen after that has ended at once. Generous: the machine may be recovering from a power loss."""
 _ACCEPTING = frozenset({"ready", "standby"})
 """Words of the pid file's last line. `standby` means read-only sessions are possible once it is consistent."""
 
@@ -32,6 +34,8 @@ def start(member: Member, deadline: Deadline) -> Start:
     `pg_ctl` puts the postmaster into a session of its own, with the log as its output, so it survives the end of the SSH
     channel. Whether this member *should* start as a primary is the controller's decision; the epoch has been checked.
     """
+    if state.half_rewound(member.state_dir):
+        raise Refused(f"the data folder of {member.name} was left half rewound", "rejoin the member: it is copied anew")
     state.lift_fence(member.state_dir)
     if processes.postmaster_of(member.pgdata) is None:
         wait_for_orphans(member, deadline)
@@ -56,7 +60,7 @@ def _launch(member: Member, deadline: Deadline) -> None:
 
 def _wait_until_accepting(member: Member, deadline: Deadline) -> Start:
     seen: processes.Postmaster | None = None
-    birth = deadline.within(2.0)
+    birth = deadline.within(_BIRTH_S)
     for _ in deadline.polls(_POLL_S):
         postmaster = processes.postmaster_of(member.pgdata)
         if postmaster is None:

@@ -10,6 +10,7 @@ from drctl.host.files import make_state_folder, read_json, remove_durably, write
 
 _FENCE = "fence.json"
 _STATE = "member.json"
+_REWINDING = "rewinding.json"
 
 
 class MemberState(NamedTuple):
@@ -63,3 +64,29 @@ def put_up_fence(folder: Path, epoch: int) -> None:
 def lift_fence(folder: Path) -> None:
     """Let the member start again."""
     remove_durably(folder / _FENCE)
+
+
+def begin_rewind(folder: Path, upstream: str) -> None:
+    """From here until `end_rewind` the data folder mixes two histories."""
+    make_state_folder(folder)
+    write_json(folder / _REWINDING, {"upstream": upstream})
+
+
+def end_rewind(folder: Path) -> None:
+    """The data folder is of one piece again."""
+    remove_durably(folder / _REWINDING)
+
+
+def half_rewound(folder: Path) -> bool:
+    """Whether a rewind was begun and never ended.
+
+    PostgreSQL's manual says of a pg_rewind that failed on the way: "the data folder of the target is likely not in a state
+    that can be recovered. In such a case, taking a new fresh backup is recommended." Blocks of two histories are mixed, and a
+    second rewind would compute what to copy from a control file that may be neither's. So it is not started, and copied anew.
+    """
+    return (folder / _REWINDING).exists()
+
+
+def may_start(folder: Path) -> bool:
+    """What the init system is told."""
+    return fence_epoch(folder) is None and not half_rewound(folder)

@@ -92,6 +92,17 @@ class Fork(NamedTuple):
         return f"timeline {self.timeline} at {'its end' if self.lsn is None else format_lsn(self.lsn)}"
 
 
+def since(fork: Fork, eras: tuple[Era, ...]) -> tuple[Era, ...]:
+    """The part of a history that lies behind a fork."""
+    if fork.lsn is None:
+        return ()
+    return tuple(
+        era._replace(begin_lsn=max(era.begin_lsn, fork.lsn))
+        for era in eras
+        if era.end_lsn is None or era.end_lsn > fork.lsn
+    )
+
+
 def fork_of(ours: tuple[Era, ...], theirs: tuple[Era, ...]) -> Fork | None:
     """Where our history leaves theirs; None when they share nothing, as two different clusters do."""
     common: tuple[Era, Era] | None = None

@@ -76,9 +76,16 @@ def decode_request(line: bytes) -> Request:
         raise MalformedMessage("a request needs a `command` and an object `args`")
     if not isinstance(deadline_s, (int, float)) or not 0 < deadline_s <= 3600:
         raise MalformedMessage("a request needs `deadline_s`, between 0 and 3600")
-    if not (member is None or isinstance(member, str)) or not (epoch is None or _is_count(epoch)):
-        raise MalformedMessage("`member` is a name and `epoch` a number, or null")
-    return Request(_id(body), str(body["command"]), member, epoch, args, float(deadline_s))
+    if not (member is None or isinstance(member, str)):
+        raise MalformedMessage("`member` is a name or null")
+    return Request(
+        _count(body, "id"),
+        str(body["command"]),
+        member,
+        None if epoch is None else _count(body, "epoch"),
+        args,
+        float(deadline_s),
+    )
 
 
 def decode_answer(line: bytes) -> Answer:
@@ -91,12 +98,12 @@ def decode_answer(line: bytes) -> Answer:
         evidence = body.get("evidence", {})
         if not isinstance(evidence, dict):
             raise MalformedMessage("`evidence` must be an object")
-        return Answer(_id(body), evidence, None, float(elapsed_s))
+        return Answer(_count(body, "id"), evidence, None, float(elapsed_s))
     error = body.get("error")
     if not isinstance(error, dict) or error.get("kind") not in ERROR_KINDS:
         raise MalformedMessage("an answer has `ok: true` or an `error` of a known kind")
     failure = Failure(str(error["kind"]), str(error.get("message", "")), str(error.get("remedy", "")))
-    return Answer(_id(body), None, failure, float(elapsed_s))
+    return Answer(_count(body, "id"), None, failure, float(elapsed_s))
 
 
 def _line(body: Mapping[str, object]) -> bytes:
@@ -115,13 +122,8 @@ def _object(line: bytes) -> dict[str, object]:
     return body
 
 
-def _id(body: Mapping[str, object]) -> int:
-    if not _is_count(body.get("id")):
-        raise MalformedMessage("a message needs a numeric `id`")
-    identity = body["id"]
-    assert isinstance(identity, int)
-    return identity
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _count(body: Mapping[str, object], key: str) -> int:
+    value = body.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise MalformedMessage(f"a message needs `{key}`, a number")
+    return value
