@@ -119,7 +119,7 @@ class Clients:
         return ", ".join(ended)
 
     def _dsn(self, first: str | None) -> str:
-        return self._lab.group_dsn(first=first, target_session_attrs="read-write")
+        return self._lab.group_dsn(first=first)
 
     def _read(self, name: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None, "opened with a pipe"
