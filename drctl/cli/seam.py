@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -25,14 +26,11 @@ class CoordinatorClient(Protocol):
     def run(self, run: RunId, *, deadline_s: float) -> Run | None:
         """A run, current or finished; None when it is not known."""
 
-    def close(self) -> None:
-        """End the session."""
-
 
 class Bootstrap(Protocol):
     """`drctl.bootstrap`."""
 
-    def coordinator_client(self, configuration: Configuration) -> CoordinatorClient:
+    def coordinator_client(self, configuration: Configuration) -> AbstractContextManager[CoordinatorClient]:
         """A connection to the coordinator for one command. Raises Unreachable."""
 
     def run_controller(self, configuration: Configuration, center: CenterName) -> None:

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -69,7 +68,7 @@ def carry_out(
         click.echo("nothing was done (--dry-run)")
         return ExitCode.DONE
     confirm(question, yes=yes)
-    with closing(bootstrap().coordinator_client(invocation.configuration)) as client:
+    with bootstrap().coordinator_client(invocation.configuration) as client:
         submitted = [client.submit(one, deadline_s=SUBMIT_TIMEOUT_S) for one in wishes]
         scheduled = [one for one in submitted if one.not_before_utc]
         for one in scheduled:

@@ -91,7 +91,10 @@ class FakeCoordinator:
     def run(self, run: RunId, *, deadline_s: float) -> Run | None:
         return self.runs.get(run)
 
-    def close(self) -> None:
+    def __enter__(self) -> FakeCoordinator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.closed = True
 
 

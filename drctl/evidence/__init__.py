@@ -1,0 +1,1 @@
+"""Proof of what happened: markers, discarded WAL, reports."""
