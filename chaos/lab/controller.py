@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +70,25 @@ class Controller:
             log=self.log,
             poll_s=0.1,
         )
+
+    def ask(self, path: str, *, timeout_s: float = 1.0) -> str:
+        """The body of what it answers on its HTTP port, asked from its own host: isolation does not hide it.
+
+        Raises OSError, HTTPException.
+        """
+        with self.host.connect(self.host.address, HTTP_PORT, timeout_s=timeout_s) as link:
+            link.sendall(f"GET {path} HTTP/1.0\r\nHost: {self.host.address}\r\n\r\n".encode())
+            with HTTPResponse(link) as answer:
+                answer.begin()
+                return answer.read().decode()
+
+    def guarantees(self, group: str) -> bool:
+        """Whether it knows that no acknowledged commit of a group can be lost now; False when it does not answer."""
+        try:
+            document = json.loads(self.ask("/cluster"))
+        except (OSError, HTTPException, ValueError):
+            return False
+        return any(one["name"] == group and one["rpo_guaranteed"] for one in document["groups"])
 
     @property
     def enabled(self) -> bool:

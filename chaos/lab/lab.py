@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ from chaos.lab.network import Subnet
 from chaos.lab.postgres import SUPERUSER, Member
 from chaos.lab.sshd import Sshd
 from chaos.lab.topology import CENTERS, CLIENT, CLIENT_NUMBER, GroupPlan, plan_groups
+from chaos.lab.waiting import wait_until
 from chaos.lab.zookeeper import ZooKeeper
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 DATABASE = "lis_db"
 DRCTL_DEADLINE_S = 60.0
+GUARANTEE_DEADLINE_S = 30.0
 
 
 def quiet(_message: str) -> None:
@@ -266,13 +269,27 @@ class Lab:
         return self.centers[center].power_on()
 
     def initialise(self, *, progress: Callable[[str], None] = quiet) -> None:
-        """Let drctl take over every group. Raises LabError with what it said."""
+        """Let drctl take over every group; return when its controllers guarantee them. Raises LabError with what it said."""
         for group in self.groups:
             progress(f"drctl init {group.name}")
             done = self.drctl("init", group.name, "--yes")
             if done.returncode != 0:
                 said = (done.stderr or done.stdout).strip()
                 raise LabError(f"drctl init {group.name} ended with {done.returncode} and said:\n{said}")
+        for group in self.groups:
+            self.wait_guaranteed(group.name)
+
+    def wait_guaranteed(self, group: str, *, deadline_s: float = GUARANTEE_DEADLINE_S) -> None:
+        """Return when every running controller knows that no acknowledged commit of the group can be lost now."""
+        for center in self.centers.values():
+            if center.controller.running:
+                wait_until(
+                    functools.partial(center.controller.guarantees, group),
+                    deadline_s=deadline_s,
+                    what=f"the controller of {center.name} guarantees {group}",
+                    log=center.controller.log,
+                    poll_s=0.1,
+                )
 
     def collect_logs(self, target: Path) -> None:
         """Copy what every part has said to `target`, one folder a center: it outlives the lab."""

@@ -24,7 +24,8 @@ FROZEN = "[cyan]frozen[/]"
 NO_QUORUM = "[yellow]no quorum[/]"
 STATE = """
     select case when pg_is_in_recovery() then 'standby' else 'primary' end,
-           coalesce((select checkpoint.timeline_id from pg_control_checkpoint() as checkpoint), 0),
+           -- What the control file says of a standby's timeline is old until its next restartpoint.
+           coalesce((select received_tli from pg_stat_wal_receiver), (select timeline_id from pg_control_checkpoint())),
            case when pg_is_in_recovery() then greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
                 else pg_current_wal_flush_lsn() end::text,
            (select status from pg_stat_wal_receiver)

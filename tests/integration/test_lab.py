@@ -499,3 +499,23 @@ def test_a_fault_that_does_not_take_effect_is_an_error(healed, monkeypatch):
     monkeypatch.setattr("chaos.faults.link._set_table", lambda *_, **__: None)
     with pytest.raises(FaultNotSeen):
         healed.faults.isolate("fuyang")
+
+
+@pytest.mark.slow
+def test_a_lab_with_controllers_is_protected_when_it_is_up_and_again_after_a_power_loss():
+    with Lab.up(f"{NAME}-p") as lab:
+        assert lab.drctl("list").returncode == 0
+        rows = lab.member("lis-zhaohui").query("select distinct sync_state from pg_stat_replication")
+        assert rows == [("quorum",)]
+        lab.faults.power_off("zhaohui")
+        assert not lab.centers["zhaohui"].controller.running
+        lab.power_on("zhaohui")
+        assert lab.centers["zhaohui"].controller.running
+        lab.centers["zhaohui"].controller.wait_serving()
+        lab.wait_guaranteed("lis")
+
+
+def test_logs_outlive_the_lab(lab, tmp_path):
+    lab.collect_logs(tmp_path)
+    assert "database system is ready" in (tmp_path / "zhaohui" / "lis-zhaohui" / "postgresql.log").read_text()
+    assert (tmp_path / "fuyang" / "zookeeper" / "zookeeper.log").stat().st_size > 0
