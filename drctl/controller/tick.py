@@ -206,7 +206,7 @@ class Controller:
         newest = _newer(_newer(desk.newest, state.record), desk.driver.record)
         if newest is not None and state.record is not None:
             newest = replace(newest, paused=state.record.paused)
-        if newest is not None and desk.newest is not None and newest.primary != desk.newest.primary:
+        if newest is not None and (desk.newest is None or newest.primary != desk.newest.primary):
             self.observation.outdate(newest.primary, now_s)
         desk.newest = newest
         run = state.run

@@ -94,7 +94,7 @@ class Line:
         try:
             session.channel.settimeout(max(end_s - self._now_s(), 0.05))
             session.channel.sendall(line)
-        except (OSError, paramiko.SSHException) as error:
+        except (OSError, EOFError, paramiko.SSHException) as error:
             self._break(session, str(error) or "the channel broke")
             # A line that was cut short is no request to the other side, but it may have arrived whole.
             raise EffectUnknown(f"the line to {self._address.host} broke while sending: {error}") from error
@@ -159,7 +159,7 @@ class Line:
             try:
                 # Readability is waited for without a limit: the askers keep the deadlines, and close what is silent.
                 chunk = session.read()
-            except (OSError, paramiko.SSHException) as error:
+            except (OSError, EOFError, paramiko.SSHException) as error:
                 return self._break(session, str(error))
             if not chunk:
                 return self._break(session, session.last_words() or "the host ended the session")
