@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +72,8 @@ class Controller:
             poll_s=0.1,
         )
 
-    def ask(self, path: str, *, timeout_s: float = 1.0) -> str:
-        """The body of what it answers on its HTTP port, asked from its own host: isolation does not hide it.
+    def ask(self, path: str, *, timeout_s: float = 1.0) -> tuple[int, str]:
+        """Status and body of its answer on its HTTP port, asked from its own host: isolation does not hide it.
 
         Raises OSError, HTTPException.
         """
@@ -80,15 +81,16 @@ class Controller:
             link.sendall(f"GET {path} HTTP/1.0\r\nHost: {self.host.address}\r\n\r\n".encode())
             with HTTPResponse(link) as answer:
                 answer.begin()
-                return answer.read().decode()
+                return answer.status, answer.read().decode()
 
     def guarantees(self, group: str) -> bool:
         """Whether it knows that no acknowledged commit of a group can be lost now; False when it does not answer."""
         try:
-            document = json.loads(self.ask("/cluster"))
+            status, body = self.ask("/cluster")
+            groups = json.loads(body)["groups"] if status == HTTPStatus.OK else []
         except (OSError, HTTPException, ValueError):
             return False
-        return any(one["name"] == group and one["rpo_guaranteed"] for one in document["groups"])
+        return any(one["name"] == group and one["rpo_guaranteed"] for one in groups)
 
     @property
     def enabled(self) -> bool:
