@@ -19,7 +19,8 @@ from drctl.host.config import Member
 from drctl.host.deadline import Deadline
 from drctl.host.faults import Refused
 from drctl.host.files import sync_folder
-from drctl.host.programs import JOB_VARIABLE, end as end_child, environment
+from drctl.host.programs import JOB_VARIABLE, environment
+from drctl.host.programs import end as end_child
 from drctl.host.timeline import Era, Fork
 from drctl.host.wal import format_lsn, parse_segment
 from drctl.host.walend import WalEnd

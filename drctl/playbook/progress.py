@@ -117,9 +117,7 @@ def _finished(run: Run) -> Finished:
     if failed:
         return Finished(outcome=Outcome.FAILED, note="; ".join(f"{record.id}: {record.note}" for record in failed))
     weak = [
-        record
-        for record in run.steps
-        if record.status is StepStatus.FAILED and run.playbook.step(record.id).waited_for
+        record for record in run.steps if record.status is StepStatus.FAILED and run.playbook.step(record.id).waited_for
     ]
     if weak:
         note = "; ".join(f"{record.id}: {record.note}" for record in weak)

@@ -149,7 +149,8 @@ def _not_one_primary(group: Group, primaries: Sequence[MemberName]) -> Finding:
         group.name,
         "has no primary: every member is in recovery",
         "drctl takes over replication that runs",
-        f"promote the right member first: pg_ctl promote, or SELECT pg_promote(), on one of {', '.join(m.name for m in group.members)}",
+        "promote the right member first: pg_ctl promote, or SELECT pg_promote(), on one of "
+        + ", ".join(member.name for member in group.members),
     )
 
 
@@ -159,7 +160,8 @@ def _settings(portrait: Portrait) -> Iterator[Finding]:
         yield _error(
             name,
             f"runs PostgreSQL {portrait.version_num // 10000}",
-            "a seal needs pg_get_wal_replay_pause_state and a reloadable primary_conninfo: PostgreSQL 15 is the oldest that is tested",
+            "a seal needs pg_get_wal_replay_pause_state and a reloadable primary_conninfo: "
+            "PostgreSQL 15 is the oldest that is tested",
             "upgrade it with pg_upgrade",
         )
     for setting in ("fsync", "full_page_writes"):
@@ -219,7 +221,8 @@ def _replication(group: Group, portraits: Mapping[MemberName, Portrait], primary
         portrait = portraits[member.name]
         if portrait.system_identifier != head.system_identifier:
             yield _error(member.name, "is of another database system than the primary",
-                         "it was made by initdb, not by copying the primary", f"make it anew: pg_basebackup -h {group.member(primary).host} -R")  # fmt: skip
+                         "it was made by initdb, not by copying the primary",
+                         f"make it anew: pg_basebackup -h {group.member(primary).host} -R")  # fmt: skip
             continue
         if portrait.version_num // 10000 != head.version_num // 10000:
             yield _error(member.name, f"runs PostgreSQL {portrait.version_num // 10000}, the primary {head.version_num // 10000}",

@@ -168,7 +168,7 @@ class Said:
         if value is None and default is not None:
             return default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError(f"{key} is {value!r}")
+            raise TypeError(f"{key} is {value!r}")
         return str(value)
 
     def truth(self, key: str, *, default: bool) -> bool:

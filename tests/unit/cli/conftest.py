@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Self
 
 import pytest
 from click.testing import CliRunner, Result
@@ -91,7 +92,7 @@ class FakeCoordinator:
     def run(self, run: RunId, *, deadline_s: float) -> Run | None:
         return self.runs.get(run)
 
-    def __enter__(self) -> FakeCoordinator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
