@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from drctl.host import VERSION, processes
 from drctl.host import epoch as epochs
 from drctl.host import job as jobs
-from drctl.host import processes, state
 from drctl.host.config import HostConfig, Member, describe
-from drctl.host.control import read_control
 from drctl.host.deadline import Deadline
-from drctl.host.faults import HostFault, Invalid, Refused, Unknown
+from drctl.host.faults import Invalid, Refused, Unknown
 from drctl.host.fence import end_if_cheap, fence, stop
 from drctl.host.files import locked
 from drctl.host.psql import NoSession, Session, SessionLost, StatementFailed, open_session
 from drctl.host.settings import is_standby
+from drctl.host.start import ACCEPTING
 from drctl.host.wal import format_lsn
 from drctl.host.wire import PROTOCOL, READ_ONLY, Request
 
@@ -75,7 +73,9 @@ def answer(config: HostConfig, request: Request) -> Evidence:
         raise Invalid(f"{request.command} needs a member")
     member = config.member(request.member)
     if request.command == "inspect":
-        return _inspect(member, deadline)
+        from drctl.host.inspection import inspect
+
+        return inspect(member, deadline)
     if request.epoch is None:
         raise Invalid(f"{request.command} changes something, so it needs an epoch")
     order = Order(config, request.epoch, request.args, deadline)
@@ -116,7 +116,7 @@ def _make_way(command: str, member: Member, order: Order) -> None:
 
 def _hello(config: HostConfig) -> Evidence:
     return {
-        "version": os.environ.get("DRCTL_HOST_VERSION", "0.1.0"),
+        "version": VERSION,
         "protocol": PROTOCOL,
         "hostname": socket.gethostname(),
         "wall_time_s": time.time(),
@@ -125,70 +125,9 @@ def _hello(config: HostConfig) -> Evidence:
     }
 
 
-def _inspect(member: Member, deadline: Deadline) -> Evidence:
-    jobs.reap()
-    postmaster = processes.postmaster_of(member.pgdata)
-    remembered = state.load(member.state_dir)
-    job = jobs.last_job(member.state_dir)
-    try:
-        control = read_control(member, deadline)
-    except HostFault:
-        control = None
-    return {
-        "postmaster": _postmaster_state(member, postmaster),
-        "pid": None if postmaster is None else postmaster.process.pid,
-        "control_state": None if control is None else control.state,
-        "control_timeline": None if control is None else control.timeline,
-        "system_identifier": None if control is None else control.system_identifier,
-        "fenced": state.fence_epoch(member.state_dir) is not None,
-        "epoch": epochs.highest(member.state_dir),
-        "sealed_epoch": remembered.sealed_epoch,
-        "promoted_epoch": remembered.promoted_epoch,
-        "pg_version_num": _version_num(member, deadline),
-        "standby_signal": is_standby(member),
-        "disk_free_bytes": _disk_free_bytes(member),
-        "wall_time_s": time.time(),
-        "job": None if job is None else {"kind": job.kind, "epoch": job.epoch, "phase": job.phase, "state": job.state},
-    }
-
-
-def _postmaster_state(member: Member, postmaster: processes.Postmaster | None) -> str:
-    if postmaster is None:
-        return "orphans" if processes.members_of(member.pgdata) else "down"
-    return "running" if postmaster.status in {"ready", "standby"} else "starting"
-
-
-def _disk_free_bytes(member: Member) -> int | None:
-    try:
-        return shutil.disk_usage(member.pgdata if member.pgdata.exists() else member.pgdata.parent).free
-    except OSError:
-        return None
-
-
-_versions: dict[str, int | None] = {}
-"""A program's version by its folder; it does not change while we run, but for an upgrade, which restarts us."""
-
-
-def _version_num(member: Member, deadline: Deadline) -> int | None:
-    folder = str(member.bindir)
-    if folder not in _versions:
-        from drctl.host.programs import run
-
-        _versions[folder] = parse_version(run([member.bindir / "postgres", "-V"], deadline.within(5.0)).output)
-    return _versions[folder]
-
-
-def parse_version(text: str) -> int | None:
-    """`postgres (PostgreSQL) 18.6` as `server_version_num` has it; None when it is something else."""
-    import re
-
-    match = re.search(r"\) (\d+)(?:\.(\d+))?", text)
-    return None if match is None else int(match[1]) * 10000 + int(match[2] or 0)
-
-
 def _seal(member: Member, order: Order) -> Evidence:
     if is_standby(member) and processes.postmaster_of(member.pgdata) is not None:
-        with open_session(member, order.deadline) as session:
+        with _session_soon(member, order.deadline) as session:
             if session.is_true("pg_is_in_recovery()", order.deadline):
                 return _seal_standby(member, session, order)
     running = processes.postmaster_of(member.pgdata) is not None
@@ -208,6 +147,19 @@ def _seal(member: Member, order: Order) -> Evidence:
         "replay_complete": False,
         "at_wall_s": time.time(),
     }
+
+
+def _session_soon(member: Member, deadline: Deadline) -> Session:
+    """A session, also with a standby that is starting up and takes none for a moment yet."""
+    patience = deadline.within(deadline.remaining_s * 0.6)
+    while True:
+        try:
+            return open_session(member, deadline)
+        except NoSession:
+            postmaster = processes.postmaster_of(member.pgdata)
+            if patience.passed or postmaster is None or postmaster.status in ACCEPTING:
+                raise
+            time.sleep(0.05)
 
 
 def _seal_standby(member: Member, session: Session, order: Order) -> Evidence:

@@ -38,16 +38,14 @@ def promote(
     """Set the sync set with a confirmed reload, *then* promote.
 
     In the other order there would be a moment in which the new primary acknowledges commits that nobody else has. Refuses
-    a member that may still receive WAL: it was not sealed, so nothing is known of who is ahead.
+    a member that may still receive WAL: nothing is known of who is ahead then. The seal is looked at, not remembered.
     """
     remembered = state.load(member.state_dir)
     if not session.is_true("pg_is_in_recovery()", deadline):
         return _already_promoted(member, session, remembered, count, members, deadline)
-    if remembered.sealed_epoch != epoch and (
-        session.value("SELECT current_setting('primary_conninfo')", deadline) or receivers(session, deadline)
-    ):
+    if session.value("SELECT current_setting('primary_conninfo')", deadline) or receivers(session, deadline):
         raise Refused(
-            f"{member.name} is not sealed in epoch {epoch}, and it follows somebody",
+            f"{member.name} is not sealed: it follows somebody",
             "seal it first: a promotion needs to know who is ahead",
         )
     try:

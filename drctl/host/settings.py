@@ -25,12 +25,16 @@ def setting_of(text: str, name: str) -> str | None:
         key, separator, rest = line.partition("=")
         if separator and key.strip().lower() == name:
             rest = rest.strip()
-            value = rest[1:-1].replace("''", "'") if rest.startswith("'") and rest.endswith("'") else rest
+            value = (
+                rest[1:-1].replace("''", "'").replace("\\\\", "\\")
+                if rest.startswith("'") and rest.endswith("'")
+                else rest
+            )
     return value
 
 
 def quoted(value: str) -> str:
-    """A value as a configuration file writes it; ALTER SYSTEM doubles quotes and leaves the backslash, as this does."""
+    """A value as a configuration file writes it, and as ALTER SYSTEM does: quotes and backslashes are doubled."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 

@@ -15,8 +15,8 @@ from drctl.host.psql import NoSession, SessionLost, StatementFailed, open_sessio
 _POLL_S = 0.01
 _BIRTH_S = 10.0
 """A postmaster that is not seen after that has ended at once. Generous: the machine may be recovering from a power loss."""
-_ACCEPTING = frozenset({"ready", "standby"})
-"""Words of the pid file's last line. `standby` means read-only sessions are possible once it is consistent."""
+ACCEPTING = frozenset({"ready"})
+"""The pid file's last line when sessions are taken; `standby` says that the standby is not consistent yet."""
 
 
 class Start(NamedTuple):
@@ -70,7 +70,7 @@ def _wait_until_accepting(member: Member, deadline: Deadline) -> Start:
                 )
             continue
         seen = postmaster
-        if postmaster.status not in _ACCEPTING:
+        if postmaster.status not in ACCEPTING:
             continue
         try:
             with open_session(member, deadline) as session:

@@ -173,6 +173,12 @@ class Instance:
         with self.connect() as connection:
             connection.execute(sql.encode())
 
+    def write_alone(self, note: str) -> None:
+        """One row that waits for no standby."""
+        with self.connect() as connection:
+            connection.execute("SET synchronous_commit = local")
+            connection.execute("INSERT INTO work (note) VALUES (%s)", [note])
+
     def start(self) -> None:
         """By hand, as an init system would."""
         _run([self.bindir / "pg_ctl", "-D", self.pgdata, "-l", self.log, "-w", "-s", "start"])

@@ -371,7 +371,7 @@ def test_two_histories_under_one_number_are_told_apart(lis, host):
     for name in (HEIR, OTHER):
         end = host.do("seal", name, 5)
         host.do("promote", name, 5, count=1, members=[OLD])
-        lis[name].run(f"SET synchronous_commit = local; INSERT INTO work (note) VALUES ('{name}')")  # noqa: S608 - our own names
+        lis[name].write_alone(name)
     assert end["timeline"] == 1
     said = ended_rejoin(host, OTHER, 6, upstream=HEIR)
     assert (said["state"], said["method"]) == ("done", "basebackup"), said
