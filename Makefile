@@ -53,7 +53,7 @@ unit: venv  ## the fast tests only
 	@exec $(PY) -m pytest tests/unit -q
 
 .PHONY: check
-check: lint types imports dependencies house unit  ## every fast check
+check: lint types imports dependencies docs house unit  ## every fast check
 
 .PHONY: lint
 lint: venv  ## style
@@ -82,6 +82,14 @@ audit: venv  ## known vulnerabilities in what the lock file pins
 .PHONY: house
 house: venv  ## the house rules that no other tool checks
 	@$(PY) -m pytest tests/house -q
+
+.PHONY: docs
+docs: venv  ## the documentation as pages in build/docs, strictly: a warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
+
+.PHONY: reference
+reference: venv  ## write docs/reference anew from the code
+	@$(PY) -m docs.generate
 
 .PHONY: coverage
 coverage: venv  ## how much of the code the fast tests run, by branch
