@@ -176,6 +176,7 @@ def _seal_standby(member: Member, session: Session, order: Order) -> Evidence:
         "receiver_gone": True,
         "replay_complete": end.replay_complete,
         "queries_ended": end.queries_ended,
+        "steps_s": end.steps_s,
         "at_wall_s": time.time(),
     }
 

@@ -69,26 +69,50 @@ class StandbyEnd(NamedTuple):
     replay_complete: bool
     """False when the deadline, a delay or an operator's pause kept it from replaying all; the position holds anyway."""
     queries_ended: int
+    steps_s: dict[str, float]
+    """How long each step took: what a slow seal waited for."""
+
+
+class _Watch:
+    """Seconds since the last look, by the name of what was done."""
+
+    def __init__(self) -> None:
+        self._last_s = time.monotonic()
+        self.steps_s: dict[str, float] = {}
+
+    def note(self, step: str) -> None:
+        """A step has ended."""
+        now_s = time.monotonic()
+        self.steps_s[step] = round(now_s - self._last_s, 4)
+        self._last_s = now_s
 
 
 def seal_standby(member: Member, session: Session, epoch: int, deadline: Deadline) -> StandbyEnd:
     """Seal, and read the position. Raises Refused before anything changed, Unknown after that."""
+    watch = _Watch()
     paused_before = _pause_state(session, deadline) != "not paused"
     before = state.load(member.state_dir)
     conninfo = session.value("SELECT current_setting('primary_conninfo')", deadline) or before.conninfo
     paused_by_operator = paused_before and not before.pause_is_ours
     state.save(member.state_dir, state.MemberState(conninfo=conninfo, pause_is_ours=not paused_by_operator))
+    watch.note("remember")
     alter_system(session, {"primary_conninfo": ""}, deadline)
+    watch.note("reload")
     ended = _prove_startup_has_read_it(session, deadline)
+    watch.note("startup")
     confirm_reload(session, deadline)
+    watch.note("postmaster")
     _end_receivers(member, session, deadline)
+    watch.note("receiver")
     if not paused_by_operator:
         session.rows("SELECT pg_wal_replay_resume()", deadline)
     # A part of the time is kept for the answer: a position is worth more than a complete replay.
     complete = not paused_by_operator and _replay_to_the_end(session, deadline)
-    end = _read_position(member, session, deadline, complete=complete, queries_ended=ended)
+    watch.note("replay")
+    end = _read_position(member, session, deadline, complete=complete)
     state.save(member.state_dir, state.MemberState(sealed_epoch=epoch, conninfo=conninfo))
-    return end
+    watch.note("position")
+    return end._replace(queries_ended=ended, steps_s=watch.steps_s)
 
 
 def receivers(session: Session, deadline: Deadline) -> list[int]:
@@ -177,10 +201,13 @@ def _receiver_children(member: Member) -> list[processes.Process]:
 
 
 def _replay_to_the_end(session: Session, deadline: Deadline) -> bool:
-    """Step 5. Whether everything that can be replayed has been; no when that takes too long, or is delayed on purpose."""
+    """Step 5. Whether everything that can be replayed has been; no when that takes too long, or is delayed on purpose.
+
+    A sleep that is seen now may have begun before the receiver was gone. It is ended, and what is seen after that is
+    another one: between the two lies an attempt to read `pg_wal` that began after the receiver's last flush, and failed.
+    """
     until = deadline.within(deadline.remaining_s * 0.7)
     woken = False
-    last_replayed: str | None = None
     for _ in until.polls(_POLL_S):
         received, replayed = session.row("SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()", deadline)
         if received is not None and replayed is not None and parse_lsn(replayed) >= parse_lsn(received):
@@ -188,14 +215,10 @@ def _replay_to_the_end(session: Session, deadline: Deadline) -> bool:
         event = session.row(_STARTUP, deadline)[1]
         if event == _APPLY_DELAY:
             return False
-        if event != _NO_MORE_WAL:
-            last_replayed = None
-        elif not woken:
+        if event == _NO_MORE_WAL:
+            if woken:
+                return True
             woken = _wake_startup(session, deadline)
-        elif replayed == last_replayed:
-            return True
-        else:
-            last_replayed = replayed
     return False
 
 
@@ -209,9 +232,7 @@ def _wake_startup(session: Session, deadline: Deadline) -> bool:
     return confirmed
 
 
-def _read_position(
-    member: Member, session: Session, deadline: Deadline, *, complete: bool, queries_ended: int
-) -> StandbyEnd:
+def _read_position(member: Member, session: Session, deadline: Deadline, *, complete: bool) -> StandbyEnd:
     """After the receiver is gone, and not before: the position can grow no more."""
     received_text, replayed_text, size_text = session.row(
         "SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_size_bytes(current_setting('wal_segment_size'))",
@@ -231,4 +252,4 @@ def _read_position(
             f"pg_wal does not tell the timeline of {format_lsn(flushed)}",
             f"look at {member.wal_dir}; the member stays sealed",
         )
-    return StandbyEnd(timeline, received, replayed, flushed, complete, queries_ended)
+    return StandbyEnd(timeline, received, replayed, flushed, complete, 0, {})

@@ -395,6 +395,40 @@ def test_a_higher_epoch_ends_a_running_job(lis, host):
     assert ended_rejoin(host, OLD, 8, upstream=heir)["state"] == "done"
 
 
+def test_a_diverged_standby_that_keeps_asking_its_upstream_is_sealed_at_once(lis, host):
+    host.do("seal", HEIR, 5)
+    lis[OLD].run("INSERT INTO work (note) SELECT 'x' FROM generate_series(1, 100)")
+    wait_for(lambda: lis[OTHER].value("SELECT count(*) FROM work") == 100, "the other standby to be ahead")
+    lis[OLD].stop("immediate")
+    host.do("promote", HEIR, 5, count=1, members=[OTHER])
+    said = host.do("follow", OTHER, 5, upstream=HEIR)
+    assert said["receiver"] != "streaming"
+    assert "timeline" in said["receiver"] or "ahead" in said["receiver"], said
+    sealed = host.do("seal", OTHER, 6)
+    assert sealed["timeline"] == 1
+    assert sealed["elapsed_s"] < 2.0
+    assert not receivers(lis[OTHER])
+
+
+@pytest.mark.slow
+def test_no_receiver_comes_back_after_a_seal_however_it_was_caught(lis, host):
+    """Sealed at random moments while the receiver connects, fails and is asked for again, a hundred times a second."""
+    standby = lis[HEIR]
+    standby.run("ALTER SYSTEM SET wal_retrieve_retry_interval = '1ms'")
+    standby.run("SELECT pg_reload_conf()")
+    lis[OLD].stop("immediate")
+    for epoch in range(10, 22):
+        host.do("follow", HEIR, epoch, upstream=OLD, deadline_s=0.5 + (epoch % 4) * 0.013)
+        said = host.do("seal", HEIR, epoch)
+        assert said["elapsed_s"] < 1.0, said["steps_s"]
+        log_ends_at = standby.log.stat().st_size
+        time.sleep(0.1)  # a hundred attempts, had there been one
+        assert not receivers(standby)
+        with standby.log.open() as log:
+            log.seek(log_ends_at)
+            assert "connect" not in log.read()
+
+
 @pytest.mark.slow
 def test_a_seal_under_load_takes_less_than_150_ms(lis, host, record_property):
     times_s = []
