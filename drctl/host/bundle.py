@@ -19,6 +19,9 @@ def build(out: Path) -> None:
 
     Python looks for `NAME.pyc` beside `NAME.py` in a zip file, and ignores one that another version of it compiled.
     """
+    if out.exists() and not out.is_file():
+        # It is put in place by a rename, which would replace a device for good.
+        raise ValueError(f"{out} is there and is no file: name a file to write")
     package = Path(__file__).parent
     sources = {"__main__.py": _MAIN, "drctl/__init__.py": '"""drctl, as much of it as a database host needs."""\n'}
     for path in sorted(package.glob("*.py")):
@@ -53,4 +56,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m drctl.host.bundle OUT")
-    build(Path(sys.argv[1]))
+    try:
+        build(Path(sys.argv[1]))
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: drctl-host cannot be written: {error}")

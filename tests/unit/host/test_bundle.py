@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,13 @@ def serve(program, config, lines, python=sys.executable):
 def test_the_same_sources_make_the_same_file(program, tmp_path):
     bundle.build(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == program.read_bytes()
+
+
+def test_it_replaces_nothing_but_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is no file"):
+        bundle.build(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_it_runs_alone_and_answers(program, config):
