@@ -29,7 +29,7 @@ from drctl.model.evidence import Checked, Chosen, Evidence, Fenced, Recorded, Re
 from drctl.model.identity import MemberName
 from drctl.model.playbook import RunKind, Step
 from drctl.model.position import Position
-from drctl.model.rule import RULES_MAX, GroupRecord, Rule
+from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule
 from drctl.model.run import Run, StepRecord, TaskStatus
 from drctl.model.topology import Member
 from drctl.model.view import GroupView
@@ -216,8 +216,12 @@ def _sealed(situation: Situation, record: StepRecord) -> Judgement:
     promoted = _promoted_heir(situation)
     switching = situation.run.kind in {RunKind.SWITCHOVER, RunKind.SWITCHBACK}
     heirs = {situation.run.candidate} if switching else sealed.keys() - {situation.run.old_primary}
-    enough = promoted is not None or (bool(heirs & sealed.keys()) and not unmet(situation.record.rules, sealed))
     waiting = [task for task in record.tasks if task.open]
+    # With a person's word for it, the most advanced of those that could be sealed takes over, once all were tried.
+    allowed = situation.run.accept_data_loss and not waiting
+    enough = promoted is not None or (
+        bool(heirs & sealed.keys()) and (allowed or not unmet(situation.record.rules, sealed))
+    )
     if enough:
         ended_s = max(task.ended_s for task in record.tasks if task.ended_s is not None)
         if not waiting or situation.view.now_s - ended_s >= STRAGGLER_S:
@@ -325,10 +329,21 @@ def _record(situation: Situation) -> Plan:
         assert run.sync is not None, "a change of the sync set says to what"
         new = Rule(primary=record.primary, sync=run.sync)
     else:
-        chosen = situation.chosen
-        if chosen is None:
+        if situation.chosen is None:
             return Impossible(note="no heir is chosen")
-        new = chosen.rule
+        new = situation.chosen.rule
+    chosen = situation.chosen
+    if (
+        chosen is not None
+        and chosen.lost_possible
+        and not any(one.epoch == run.epoch for one in record.data_loss_accepted)
+    ):
+        accepted = DataLossAccepted(
+            epoch=run.epoch, operator=run.requested_by, reason=run.reason, at_utc=situation.view.now_utc
+        )
+        record = replace(record, data_loss_accepted=(*record.data_loss_accepted, accepted))
+        if record.rule == new:
+            return Change(record=record)
     if record.rule == new:
         return Instant(evidence=Recorded(version=record.version, rules=record.rules))
     if len(record.rules) == RULES_MAX:

@@ -9,9 +9,11 @@ from statistics import median
 
 from drctl.controller.tick import Controller, Coordination
 from drctl.decision.explain import explain
+from drctl.decision.memory import routable
 from drctl.model.errors import DrctlError
 from drctl.model.event import Alarm, Event
 from drctl.model.identity import CenterName, GroupName, RunId
+from drctl.model.member_picture import serving
 from drctl.model.picture import cluster_snapshot, group_snapshot
 from drctl.model.playbook import RunKind
 from drctl.model.run import Outcome
@@ -97,9 +99,17 @@ class Publisher:
         pictures = []
         for name, view in controller.views.items():
             history = self._history.get(name, ())
-            explanation = explain(view, controller.memory(name), took_s=typical_failover_s(history))
+            memory = controller.memory(name)
+            explanation = explain(view, memory, took_s=typical_failover_s(history))
+            recorded = view.record is not None and serving(view) == view.record.primary
             pictures.append(
-                group_snapshot(view, explanation, history=history, alarms=tuple(reversed(self._alarms[name])))
+                group_snapshot(
+                    view,
+                    explanation,
+                    history=history,
+                    alarms=tuple(reversed(self._alarms[name])),
+                    routable=routable(view, memory) if recorded else True,
+                )
             )
         return pictures
 

@@ -32,6 +32,13 @@ class Memory:
     """Since when a member streams and has all that the primary had when it began."""
     astray_since_s: Mapping[MemberName, float] = field(default_factory=dict)
     """Since when a member is not where the record wants it; what is wrong is read from the view."""
+    primary: MemberName | None = None
+    """Whose start `proven_start_s` is of; None before the first look."""
+    seen_start_s: float | None = None
+    """When the primary's postmaster started, as it said last."""
+    proven_start_s: float | None = None
+    """The start of the primary's postmaster since when the sync set is known to have all that can be read from it.
+    After a restart in place it may show commits that no standby has; None, or another start, until they have them."""
     failures: int = 0
     """Runs that failed one after the other."""
     failed_at_s: float | None = None
@@ -46,6 +53,9 @@ def remember(memory: Memory, view: GroupView) -> Memory:
     if facts is None:
         # What the primary says of its standbys is not known: neither absence nor presence can be told.
         return replace(memory, joining={}, astray_since_s=_astray(memory, view))
+    if memory.seen_start_s != facts.started_at_s:
+        # What caught up with an earlier start of the primary may lack what this one made visible.
+        memory = replace(memory, joining={}, caught_up_since_s={}, seen_start_s=facts.started_at_s)
     absent: dict[MemberName, float] = {}
     joining: dict[MemberName, Joining] = {}
     caught_up: dict[MemberName, float] = {}
@@ -63,13 +73,24 @@ def remember(memory: Memory, view: GroupView) -> Memory:
                 caught_up[member.name] = view.now_s
             else:
                 joining[member.name] = waits
+    sync = view.record.rule.sync
+    # A promoted heir has not restarted: all that it shows stands under the rules that it was promoted by.
+    proven = memory.primary not in {None, primary} or len(sync.members & caught_up.keys()) >= sync.count
     return replace(
         memory,
         absent_since_s=absent,
         joining=joining,
         caught_up_since_s=caught_up,
         astray_since_s=_astray(memory, view),
+        primary=primary,
+        proven_start_s=facts.started_at_s if proven else memory.proven_start_s,
     )
+
+
+def routable(view: GroupView, memory: Memory) -> bool:
+    """Whether clients may be sent to the primary: not before the sync set has what a restart in place made visible."""
+    facts = primary_facts(view)
+    return facts is not None and memory.proven_start_s == facts.started_at_s
 
 
 def remember_end(memory: Memory, run: Run, now_s: float) -> Memory:

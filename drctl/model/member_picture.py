@@ -25,15 +25,17 @@ class Scene:
     written: Lsn | None
     """The primary's last known position; None when it was never seen."""
     exposed: bool
+    routable: bool
+    """Whether clients may be sent to the member that serves."""
 
     @classmethod
-    def of(cls, view: GroupView, *, exposed: bool) -> Scene:
+    def of(cls, view: GroupView, *, exposed: bool, routable: bool = True) -> Scene:
         """The scene of a group."""
         primary = serving(view)
         known = primary or (view.record.primary if view.record else None)
         report = view.report(known) if known else None
         written = report.facts.written_lsn if report and report.facts else None
-        return cls(view=view, serving=primary, written=written, exposed=exposed)
+        return cls(view=view, serving=primary, written=written, exposed=exposed, routable=routable)
 
 
 def serving(view: GroupView) -> MemberName | None:
@@ -87,7 +89,7 @@ def picture_member(scene: Scene, member: Member) -> MemberSnapshot:
         replay_lsn=facts.replayed_lsn if facts else None,
         replay_lag_bytes=_behind(scene, role, facts.replayed_lsn if facts else None),
         rpo=_rpo(scene, member, role, counts=counts),
-        writable=member.name == scene.serving,
+        writable=member.name == scene.serving and scene.routable,
         readable=readable,
         synchronous=counts,
         answers=facts is not None,

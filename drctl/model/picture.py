@@ -57,11 +57,12 @@ def group_snapshot(
     history: Sequence[RunSnapshot] = (),
     alarms: Sequence[Alarm] = (),
     exposed_since_utc: str = "",
+    routable: bool = True,
 ) -> GroupSnapshot:
     """A group as `view` shows it. `history` are finished runs, the newest first, pictured once when they ended."""
     record = view.record
     protection, text = _protection(view)
-    scene = Scene.of(view, exposed=protection is Protection.EXPOSED)
+    scene = Scene.of(view, exposed=protection is Protection.EXPOSED, routable=routable)
     guaranteed = protection is not Protection.EXPOSED
     since_utc = exposed_since_utc or (record.degraded_since_utc if record else None) or ""
     return GroupSnapshot(
