@@ -32,4 +32,8 @@ def demo(*, name: str, pg_bindir: str | None) -> None:
     except KeyboardInterrupt:
         print("DEMO FAILED interrupted; everything was cleaned up", flush=True)
         sys.exit(INTERRUPTED)
+    except BaseException as error:
+        # What nobody foresaw is told to machines as well; the traceback says the rest.
+        print(f"DEMO FAILED {type(error).__name__}: {' '.join(str(error).split())}", flush=True)
+        raise
     print(tally.line(), flush=True)

@@ -39,7 +39,7 @@ class Stage:
 
     def say(self, text: str) -> None:
         """One thing that happened, with its time."""
-        self.console.print(f"  [dim]{self._clock()}[/dim] {text}")
+        self.console.print(f"  [dim]{self._clock()}[/dim] {text}", soft_wrap=True)
 
     def fault(self) -> None:
         """From here on, times count from the fault."""

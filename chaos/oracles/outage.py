@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from chaos.oracles.verdict import Finding, conclude
@@ -88,6 +89,16 @@ def measure_outage(
         refused=sum(attempt.outcome == "failed" for attempt in hit),
         unknown=sum(attempt.outcome == "unknown" for attempt in hit),
     )
+
+
+def longest_gap_s(history: History, from_ns: int, until_ns: int) -> float | None:
+    """The longest time between acknowledgements of writes that overlaps `from_ns` to `until_ns`, however short it is.
+
+    None when fewer than two writes were acknowledged around that time: then no gap can be told.
+    """
+    times = sorted(_done_ns(attempt) for attempt in history.attempts if attempt.acked_write and attempt.pinned is None)
+    gaps = [closes - opens for opens, closes in pairwise(times) if closes > from_ns and opens < until_ns]
+    return max(gaps) / 1e9 if gaps else None
 
 
 def check_outage(history: History, injected_ns: int, dumps: tuple[MemberDump, ...] = (), *, limit_s: float) -> Verdict:
