@@ -59,7 +59,12 @@ def marks_of(name):
 def script(text):
     """A process that runs a piece of Python on the lab."""
     return subprocess.Popen(
-        [sys.executable, "-c", text], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        # Whoever started the tests may ignore SIGHUP, and what it starts then ignores it too.
+        ["env", "--default-signal", sys.executable, "-c", text],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
