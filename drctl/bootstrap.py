@@ -69,7 +69,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
     playbooks = shipped_playbooks()
     ports = Ports(
         coordinator=_coordinator(configuration, center, Presence.RESIDENT),
-        database=database(configuration),
+        database=database(configuration, writer=center),
         host=ssh_host(configuration),
         clock=clock,
     )
@@ -124,7 +124,7 @@ def shipped_playbooks() -> Mapping[RunKind, Playbook]:
     return found
 
 
-def database(configuration: Configuration) -> PostgresDatabase:
+def database(configuration: Configuration, *, writer: str) -> PostgresDatabase:
     """The Database port."""
     settings = configuration.database
     return PostgresDatabase(
@@ -132,6 +132,7 @@ def database(configuration: Configuration) -> PostgresDatabase:
         password=None if settings.password is None else settings.password.read(),
         dbname=settings.dbname,
         sslmode=settings.sslmode,
+        writer=writer,
     )
 
 
@@ -176,7 +177,7 @@ def initialise(
     group = configuration.topology.group(takeover.group)
     settings = configuration.database
     password = None if settings.password is None else settings.password.read()
-    looker, host = database(configuration), ssh_host(configuration)
+    looker, host = database(configuration, writer="init"), ssh_host(configuration)
     try:
         with coordinator_client(configuration) as coordinator:
             assert takeover.primary is not None, "only a group with a primary is taken over"

@@ -8,28 +8,42 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 POLLIN = select.POLLIN | select.POLLHUP | select.POLLERR
+POLLOUT = select.POLLOUT | select.POLLHUP | select.POLLERR
+_BROKEN = {pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE}
+
+Rows = list[tuple[str | None, ...]]
 
 
 class NoAnswer(Exception):
-    """Nothing came before the deadline, or the network says that nobody is there. `refused` tells which."""
+    """Nothing came before the deadline, or the link broke."""
 
-    def __init__(self, message: str, *, refused: bool = False, sent: bool = False) -> None:
+    def __init__(self, message: str, *, sent: bool = False, broken: bool = False) -> None:
         super().__init__(message)
         self.message = message
-        self.refused = refused
         self.sent = sent
         """Whether the statement may have reached the server."""
+        self.broken = broken
+        """Whether the link is gone; else the answer may still come."""
+
+
+class CannotConnect(Exception):
+    """No session, for a reason that is known before the deadline."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class ServerError(Exception):
-    """The server answered with an error."""
+    """The server answered with an error; the session goes on."""
 
     def __init__(self, message: str, sqlstate: str) -> None:
         super().__init__(message)
@@ -37,29 +51,41 @@ class ServerError(Exception):
         self.sqlstate = sqlstate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a server says beside its answer."""
+
+    severity: str
+    """`WARNING`, `NOTICE`, ...: never translated."""
+    message: str
+    """In the server's language."""
+
+
 class Connection:
     """A session. Not for several threads at once."""
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
-        self.notices: list[str] = []
+        self._prepared: set[str] = set()
+        self.notices: list[Notice] = []
+        """Of the last statement."""
         pgconn.notice_handler = self._notice
 
     @classmethod
-    def open(cls, conninfo: str, *, end_s: float) -> Connection:
-        """Connect. Raises NoAnswer, ServerError."""
-        pgconn = pq.PGconn.connect_start(conninfo.encode())
+    def open(cls, parameters: Mapping[str, str], *, end_s: float) -> Connection:
+        """Connect. Raises NoAnswer at the deadline, CannotConnect."""
+        pgconn = pq.PGconn.connect_start(conninfo(parameters))
         try:
             while True:
                 if pgconn.status == pq.ConnStatus.BAD:
-                    raise _connect_error(pgconn)
+                    raise CannotConnect(_one_line(pgconn.get_error_message()))
                 state = pgconn.connect_poll()
                 if state == pq.PollingStatus.OK:
                     break
                 if state == pq.PollingStatus.FAILED:
-                    raise _connect_error(pgconn)
-                events = POLLIN if state == pq.PollingStatus.READING else select.POLLOUT
-                _wait(pgconn.socket, events, end_s, "while connecting")
+                    raise CannotConnect(_one_line(pgconn.get_error_message()))
+                reading = state == pq.PollingStatus.READING
+                _wait(pgconn.socket, POLLIN if reading else POLLOUT, end_s, "while connecting")
         except BaseException:
             pgconn.finish()
             raise
@@ -77,43 +103,49 @@ class Connection:
         return self._pgconn.status == pq.ConnStatus.OK
 
     def close(self) -> None:
-        """Drop it, whatever is under way. Sends no cancel request."""
+        """Drop it, whatever is under way. Sends no cancel request, and waits for nothing."""
         self._pgconn.finish()
 
-    def query(self, sql: str, params: Sequence[str] = (), *, end_s: float) -> list[tuple[str | None, ...]]:
+    def query(self, sql: str, params: Sequence[str | None] = (), *, end_s: float) -> Rows:
         """Send one statement and take its rows. Raises NoAnswer, ServerError."""
         self.send(sql, params, end_s=end_s)
         return self.receive(end_s=end_s)
 
-    def send(self, sql: str, params: Sequence[str] = (), *, end_s: float) -> None:
+    def prepared(self, name: str, sql: str, params: Sequence[str | None] = (), *, end_s: float) -> Rows:
+        """As `query`, planned once a session: for what is asked again and again. Raises NoAnswer, ServerError."""
+        if name not in self._prepared:
+            self._start(lambda: self._pgconn.send_prepare(name.encode(), sql.encode()), end_s)
+            self.receive(end_s=end_s)
+            self._prepared.add(name)
+        self._start(lambda: self._pgconn.send_query_prepared(name.encode(), _encoded(params)), end_s)
+        return self.receive(end_s=end_s)
+
+    def send(self, sql: str, params: Sequence[str | None] = (), *, end_s: float) -> None:
         """Send one statement. Raises NoAnswer."""
+        self._start(lambda: self._pgconn.send_query_params(sql.encode(), _encoded(params)), end_s)
+
+    def _start(self, send: Callable[[], None], end_s: float) -> None:
         self.notices.clear()
         try:
-            self._pgconn.send_query_params(sql.encode(), [param.encode() for param in params])
+            send()
             while self._pgconn.flush():
-                _wait(self.socket, select.POLLOUT, end_s, "while sending", sent=True)
+                _wait(self.socket, POLLIN | POLLOUT, end_s, "while sending", sent=True)
+                # The server may have to be read from before it reads on.
+                self._pgconn.consume_input()
         except psycopg.Error as error:
-            raise NoAnswer(str(error).strip(), sent=True) from error
+            raise NoAnswer(_one_line(str(error)), sent=True, broken=True) from error
 
-    def receive(self, *, end_s: float) -> list[tuple[str | None, ...]]:
-        """Take the rows of what was sent; may be called again after NoAnswer. Raises NoAnswer, ServerError."""
-        rows: list[tuple[str | None, ...]] = []
+    def receive(self, *, end_s: float) -> Rows:
+        """Take the rows of what was sent; may be called again after the deadline. Raises NoAnswer, ServerError."""
+        rows: Rows = []
         failure: ServerError | None = None
         while True:
-            try:
-                while self._pgconn.is_busy():
-                    _wait(self.socket, POLLIN, end_s, "for the answer", sent=True)
-                    self._pgconn.consume_input()
-                result = self._pgconn.get_result()
-            except psycopg.Error as error:
-                raise NoAnswer(str(error).strip(), sent=True) from error
+            result = self._result(end_s)
             if result is None:
                 break
-            if result.status in {pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE}:
-                failure = ServerError(
-                    result.get_error_message().strip(),
-                    (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode(),
-                )
+            if result.status in _BROKEN:
+                sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+                failure = ServerError(_one_line(result.get_error_message()), sqlstate.decode())
                 continue
             rows += [
                 tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
@@ -121,34 +153,51 @@ class Connection:
             ]
         if failure is not None:
             if not self.usable:
-                raise NoAnswer(failure.message, sent=True)
+                raise NoAnswer(failure.message, sent=True, broken=True)
             raise failure
         return rows
 
+    def _result(self, end_s: float) -> PGresult | None:
+        try:
+            while self._pgconn.is_busy():
+                _wait(self.socket, POLLIN, end_s, "for the answer", sent=True)
+                self._pgconn.consume_input()
+            return self._pgconn.get_result()
+        except psycopg.Error as error:
+            raise NoAnswer(_one_line(str(error)), sent=True, broken=True) from error
+
     def _notice(self, result: PGresult) -> None:
-        self.notices.append(result.get_error_message().strip())
+        severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b""
+        self.notices.append(Notice(severity=severity.decode(), message=_one_line(result.get_error_message())))
+
+
+def conninfo(parameters: Mapping[str, str]) -> bytes:
+    """The parameters as libpq reads them; empty ones are left out."""
+    return " ".join(
+        f"{key}='{value.replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}'"
+        for key, value in parameters.items()
+        if value
+    ).encode()
+
+
+def _encoded(params: Sequence[str | None]) -> list[bytes | None]:
+    return [None if param is None else param.encode() for param in params]
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else bytes(value).decode()
+    # A database in SQL_ASCII may hand out anything.
+    return None if value is None else bytes(value).decode(errors="replace")
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
 
 
 def _wait(descriptor: int, events: int, end_s: float, what: str, *, sent: bool = False) -> None:
-    poll = select.poll()
-    poll.register(descriptor, events)
     left_s = end_s - time.monotonic()
-    if left_s <= 0 or not poll.poll(left_s * 1000):
-        raise NoAnswer(f"no answer in time {what}", sent=sent)
-
-
-def _connect_error(pgconn: PGconn) -> Exception:
-    message = pgconn.get_error_message().strip()
-    if "Connection refused" in message:
-        return NoAnswer(message, refused=True)
-    if "FATAL" in message:
-        # libpq gives no SQLSTATE for a failed connection; its words are the server's, in English as we ask for it.
-        starting = any(
-            word in message for word in ("starting up", "shutting down", "recovery mode", "not yet accepting")
-        )
-        return ServerError(message, "57P03" if starting else "")
-    return NoAnswer(message)
+    if left_s > 0:
+        poll = select.poll()
+        poll.register(descriptor, events)
+        if poll.poll(max(1.0, left_s * 1000)):
+            return
+    raise NoAnswer(f"no answer in time {what}", sent=sent)

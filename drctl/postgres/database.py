@@ -2,193 +2,202 @@
 
 from __future__ import annotations
 
-import select
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from drctl.model.errors import EffectRefused, EffectUnknown, Unreachable
 from drctl.model.evidence import MarkerAcked
 from drctl.model.identity import Epoch, MemberName
-from drctl.model.position import Position, Timeline, parse_lsn
-from drctl.model.report import MemberReport, Reachability
+from drctl.model.report import MemberFacts, MemberReport, Reachability
 from drctl.model.topology import Member
-from drctl.postgres.connection import Connection, NoAnswer, ServerError
-from drctl.postgres.facts import FACTS_SQL, parse_facts
+from drctl.postgres.connection import CannotConnect, Connection, NoAnswer, ServerError
+from drctl.postgres.facts import FACTS_SQL, IDENTITY_SQL, parse_facts, parse_identity
+from drctl.postgres.knock import Knock, knock
+from drctl.postgres.line import Account, Line, Occupied
+from drctl.postgres.marker import MARKER_OPTIONS, Marker, mark
+from drctl.postgres.names import Names
+from drctl.postgres.overrides import OVERRIDES_SQL
+from drctl.postgres.watcher import Watcher
 
-MARKER_SQL = """
-INSERT INTO drctl.marker AS m (writer, sequence, epoch, written_at) VALUES ($1, $2::bigint, $3::bigint, clock_timestamp())
-ON CONFLICT (writer) DO UPDATE SET sequence = excluded.sequence, epoch = excluded.epoch, written_at = excluded.written_at
-"""
-POSITION_SQL = """
-SELECT ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::int, pg_current_wal_flush_lsn()
-"""
-CANCELLED = "canceling wait for synchronous replication"
-
-
-@dataclass(slots=True)
-class _Line:
-    member: Member
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    connection: Connection | None = None
-    pending: bool = False
+TRIES_MAX = 3
+"""Of one probe, within its deadline: on the kept connection, on a fresh one, and once more."""
+KEPT_SHARE = 0.5
+"""Of a probe's deadline that the kept connection gets: its backend may be stuck where the server is not."""
+OVERRIDES_INTERVAL_S = 1.0
+OVERRIDES_TIMEOUT_S = 0.25
+PROBE_OPTIONS = {"statement_timeout": "0", "lock_timeout": "300", "idle_session_timeout": "0"}
+CLOSE_TIMEOUT_S = 0.5
+PASSING = frozenset({"40001", "40P01", "55000", "57014"})
+"""Errors of a moment: a conflict with recovery, a promotion between two functions, a cancel."""
 
 
 class PostgresDatabase:
-    """Looks at members, and writes markers."""
+    """Looks at members, and writes markers. Every method may be called from any thread."""
 
-    def __init__(self, *, user: str, password: str | None, dbname: str, sslmode: str) -> None:
-        self._user = user
-        self._password = password
-        self._dbname = dbname
-        self._sslmode = sslmode
-        self._probes: dict[MemberName, _Line] = {}
-        self._markers: dict[MemberName, _Line] = {}
-        self._lost: Callable[[MemberName], None] | None = None
-        self._closing = threading.Event()
+    def __init__(self, *, user: str, password: str | None, dbname: str, sslmode: str, writer: str = "drctl") -> None:
+        """`writer` names whose markers these are: each writer has a row of its own, and waits for nobody else's."""
+        self._account = Account(user=user, password=password, dbname=dbname, sslmode=sslmode)
+        self._writer = writer
+        self._names = Names()
+        self._watcher = Watcher()
+        self._lock = threading.Lock()
+        self._probes: dict[MemberName, Line] = {}
+        self._markers: dict[MemberName, Line] = {}
+        self._closed = False
+
+    # Probes
 
     def probe(self, member: Member, *, deadline_s: float) -> MemberReport:
         """What `member` says now."""
-        line = self._probes.setdefault(member.name, _Line(member))
         end_s = time.monotonic() + deadline_s
-        with line.lock:
-            try:
-                facts = parse_facts(self._ask(line, end_s))
-            except NoAnswer as error:
-                self._drop(line)
-                kind = Reachability.REFUSED if error.refused else Reachability.SILENT
-                return MemberReport(member=member.name, at_s=time.monotonic(), reachability=kind, detail=error.message)
-            except ServerError as error:
-                self._drop(line)
-                kind = Reachability.STARTING if error.sqlstate == "57P03" else Reachability.FAULTY
-                return MemberReport(member=member.name, at_s=time.monotonic(), reachability=kind, detail=error.message)
-        now_s = time.monotonic()
-        return MemberReport(
-            member=member.name, at_s=now_s, reachability=Reachability.ANSWERS, facts=facts, answered_at_s=now_s
-        )
-
-    def _ask(self, line: _Line, end_s: float) -> str:
-        fresh = line.connection is None
+        line = self._line(self._probes, member)
         try:
-            return self._row(line, end_s)
-        except NoAnswer:
-            if fresh or time.monotonic() >= end_s:
-                raise
-            # The old connection may have broken for reasons that are past: a fresh one says how it is now.
-            self._drop(line)
-            return self._row(line, end_s)
+            with line.held(deadline_s):
+                answer = self._probed(line, end_s)
+                if self._closed:
+                    line.drop()
+        except Occupied:
+            answer = Knock(reachability=Reachability.SILENT, detail="an earlier look at it still waits")
+        now_s = time.monotonic()
+        if isinstance(answer, MemberFacts):
+            return MemberReport(
+                member=member.name, at_s=now_s, reachability=Reachability.ANSWERS, facts=answer, answered_at_s=now_s
+            )
+        return MemberReport(member=member.name, at_s=now_s, reachability=answer.reachability, detail=answer.detail)
 
-    def _row(self, line: _Line, end_s: float) -> str:
+    def _probed(self, line: Line, end_s: float) -> MemberFacts | Knock:
+        for tries_left in reversed(range(TRIES_MAX)):
+            kept = line.connection is not None
+            try:
+                return self._facts(line, _share(end_s) if kept else end_s, end_s)
+            except ServerError as error:
+                if error.sqlstate in PASSING and tries_left:
+                    continue
+                line.drop()
+                return Knock(reachability=Reachability.FAULTY, detail=error.message)
+            except CannotConnect as error:
+                return self._knocked(line.member, error.message, end_s)
+            except NoAnswer as error:
+                line.drop()
+                if kept and time.monotonic() < end_s:
+                    # It may have broken for reasons that are past: a fresh one says how it is now.
+                    continue
+                if not error.broken:
+                    return Knock(reachability=Reachability.SILENT, detail=error.message)
+                found = self._knocked(line.member, error.message, end_s)
+                if found.reachability is not Reachability.FAULTY or not tries_left:
+                    return found
+        raise AssertionError("the last try returns")
+
+    def _facts(self, line: Line, end_s: float, overrides_end_s: float) -> MemberFacts:
         if line.connection is None:
-            line.connection = Connection.open(self._conninfo(line.member, "drctl-probe"), end_s=end_s)
-        row = line.connection.query(FACTS_SQL, end_s=end_s)[0][0]
-        assert row is not None, "the statement always gives a row"
-        return row
+            line.connection = self._open(line.member, f"drctl-probe {self._writer}", PROBE_OPTIONS, end_s)
+            self._watcher.arm(line, line.connection)
+        if line.identity is None:
+            line.identity = parse_identity(line.connection.query(IDENTITY_SQL, end_s=end_s)[0])
+        text = line.connection.prepared("facts", FACTS_SQL, end_s=end_s)[0][0]
+        assert text is not None, "the statement always gives a row"
+        answer = parse_facts(text, line.identity)
+        if answer.facts.in_recovery:
+            line.overrides.forget()
+            return answer.facts
+        if time.monotonic() - line.overrides_at_s >= OVERRIDES_INTERVAL_S:
+            line.overrides_at_s = time.monotonic()
+            _look_for_overrides(line, answer.commit_setting, overrides_end_s)
+        return replace(answer.facts, overrides=line.overrides.latest)
+
+    def _knocked(self, member: Member, message: str, end_s: float) -> Knock:
+        try:
+            address = self._names.address(member.host, end_s=end_s)
+        except OSError as error:
+            return Knock(reachability=Reachability.SILENT, detail=str(error))
+        found = knock(address, member.port, user=self._account.user, dbname=self._account.dbname, end_s=end_s)
+        return found if found.detail else Knock(reachability=found.reachability, detail=message)
+
+    # Markers
 
     def write_marker(self, member: Member, *, sequence: int, epoch: Epoch, deadline_s: float) -> MarkerAcked:
         """Commit a marker and wait for its synchronous acknowledgement."""
-        line = self._markers.setdefault(member.name, _Line(member))
         began_s = time.monotonic()
-        end_s = began_s + deadline_s
-        if not line.lock.acquire(timeout=deadline_s):
-            raise EffectUnknown(f"an earlier marker on {member.name} still waits")
-        try:
-            return self._mark(line, sequence, epoch, began_s, end_s)
-        except NoAnswer as error:
-            if error.sent and line.connection is not None and line.connection.usable and line.pending:
-                raise EffectUnknown(f"the marker on {member.name} was not acknowledged in time") from error
-            self._drop(line)
-            if error.sent:
-                raise EffectUnknown(f"{member.name}: {error.message}") from error
-            raise Unreachable(f"{member.name}: {error.message}") from error
-        except ServerError as error:
-            self._drop(line)
-            raise EffectRefused(f"{member.name} refused the marker: {error.message}") from error
-        finally:
-            line.lock.release()
+        line = self._line(self._markers, member)
+        marker = Marker(writer=self._writer, sequence=sequence, epoch=epoch)
 
-    def _mark(self, line: _Line, sequence: int, epoch: Epoch, began_s: float, end_s: float) -> MarkerAcked:
-        if line.pending and line.connection is not None:
-            # A commit that waits is waited for, never sent anew: else waiting sessions would pile up on the server.
-            line.connection.receive(end_s=end_s)
-            line.pending = False
-        if line.connection is None:
-            line.connection = Connection.open(self._conninfo(line.member, "drctl-marker"), end_s=end_s)
-        line.connection.send(MARKER_SQL, ["drctl", str(sequence), str(epoch)], end_s=end_s)
-        line.pending = True
-        line.connection.receive(end_s=end_s)
-        line.pending = False
-        if any(CANCELLED in notice for notice in line.connection.notices):
-            raise EffectUnknown(f"{line.member.name}: the wait for the standby was cancelled")
-        elapsed_s = time.monotonic() - began_s
-        timeline, lsn = line.connection.query(POSITION_SQL, end_s=end_s)[0]
-        assert timeline is not None, "a primary has a timeline"
-        assert lsn is not None, "a primary has a position"
-        return MarkerAcked(
-            sequence=sequence,
-            position=Position(timeline=Timeline(int(timeline)), lsn=parse_lsn(lsn)),
-            elapsed_s=elapsed_s,
-        )
+        def connect(end_s: float) -> Connection:
+            return self._open(member, f"drctl-marker {self._writer}", MARKER_OPTIONS, end_s)
+
+        try:
+            with line.held(deadline_s):
+                try:
+                    return mark(line, marker, connect, deadline_s=deadline_s - (time.monotonic() - began_s))
+                except NoAnswer as error:
+                    if error.broken or not line.pending:
+                        line.drop()
+                    if error.sent:
+                        raise EffectUnknown(f"the marker on {member.name}: {error.message}") from error
+                    raise Unreachable(f"{member.name}: {error.message}") from error
+                except CannotConnect as error:
+                    raise Unreachable(f"{member.name}: {error.message}") from error
+        except Occupied:
+            raise EffectRefused(f"an earlier marker on {member.name} still waits: none was added") from None
+
+    # Connections
 
     def watch(self, lost: Callable[[MemberName], None]) -> None:
         """Call `lost` at once when an idle connection breaks."""
-        self._lost = lost
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
-
-    def _watch(self) -> None:
-        while not self._closing.is_set():
-            idle = [line for line in list(self._probes.values()) if line.connection is not None]
-            poll = select.poll()
-            by_socket: dict[int, _Line] = {}
-            for line in idle:
-                if line.lock.acquire(blocking=False):
-                    try:
-                        if line.connection is not None:
-                            by_socket[line.connection.socket] = line
-                            poll.register(line.connection.socket, select.POLLIN | select.POLLRDHUP)
-                    finally:
-                        line.lock.release()
-            for socket, _ in poll.poll(50):
-                line = by_socket[socket]
-                if line.lock.acquire(blocking=False):
-                    try:
-                        broken = line.connection is not None and line.connection.socket == socket
-                        if broken:
-                            self._drop(line)
-                    finally:
-                        line.lock.release()
-                    if broken and self._lost is not None:
-                        self._lost(line.member.name)
+        self._watcher.start(lost)
 
     def close(self) -> None:
-        """Drop every connection."""
-        self._closing.set()
-        for line in (*self._probes.values(), *self._markers.values()):
-            if line.lock.acquire(timeout=0.2):
-                self._drop(line)
-                line.lock.release()
+        """Drop every connection. A call that is under way ends by its own deadline, and drops its own."""
+        with self._lock:
+            self._closed = True
+            lines = (*self._probes.values(), *self._markers.values())
+        self._watcher.close(deadline_s=CLOSE_TIMEOUT_S)
+        for line in lines:
+            try:
+                with line.held(CLOSE_TIMEOUT_S / len(lines)):
+                    line.drop()
+            except Occupied:
+                continue
 
-    def _drop(self, line: _Line) -> None:
-        if line.connection is not None:
-            line.connection.close()
-        line.connection, line.pending = None, False
+    def _line(self, lines: dict[MemberName, Line], member: Member) -> Line:
+        with self._lock:
+            line = lines.get(member.name)
+            if line is None or line.member != member:
+                line = lines[member.name] = Line(member)
+            return line
 
-    def _conninfo(self, member: Member, application: str) -> str:
-        words = {
-            "host": member.host,
-            "port": str(member.port),
-            "user": self._user,
-            "dbname": self._dbname,
-            "sslmode": self._sslmode,
-            "application_name": application,
-            "tcp_user_timeout": "2000",
-            "keepalives_idle": "2",
-            "options": "-c synchronous_commit=on -c statement_timeout=0",
-        }
-        if self._password is not None:
-            words["password"] = self._password
-        return " ".join(
-            f"{key}='{value.replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}'"
-            for key, value in words.items()
-        )
+    def _open(self, member: Member, application: str, options: Mapping[str, str], end_s: float) -> Connection:
+        """Raises NoAnswer, CannotConnect."""
+        if self._closed:
+            raise CannotConnect("closed")
+        try:
+            address = self._names.address(member.host, end_s=end_s)
+        except TimeoutError as error:
+            raise NoAnswer(str(error)) from error
+        except OSError as error:
+            raise CannotConnect(str(error)) from error
+        parameters = self._account.parameters(member, address, application=application, options=options)
+        return Connection.open(parameters, end_s=end_s)
+
+
+def _share(end_s: float) -> float:
+    now_s = time.monotonic()
+    return now_s + (end_s - now_s) * KEPT_SHARE
+
+
+def _look_for_overrides(line: Line, commit_setting: str, end_s: float) -> None:
+    """After the facts, and never at their cost: what was known stays where the answer does not come quickly."""
+    assert line.connection is not None, "the facts came over it"
+    end_s = min(end_s, time.monotonic() + OVERRIDES_TIMEOUT_S)
+    try:
+        rows = line.connection.prepared("overrides", OVERRIDES_SQL, line.overrides.parameters(), end_s=end_s)
+    except ServerError:
+        return
+    except NoAnswer:
+        line.drop()
+        return
+    text = rows[0][0]
+    assert text is not None, "the statement always gives a row"
+    line.overrides.see(text, commit_setting)

@@ -33,6 +33,7 @@ SLEEPS_FOR_A_REASON = {
     "drctl/cli/watch.py": "the pace of a picture that is shown live",
     "drctl/cli/wish.py": "polls for the answer to a request, with a deadline",
     "drctl/host/commands.py": "polls a job for a moment, so that a quick one is answered at once",
+    "drctl/postgres/knock.py": "knocks again, a few times, where a queue of dead connections is in the way",
     "drctl/host/deadline.py": "drctl-host's polling: a condition and a deadline",
 }
 
