@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drctl.decision.syncset import same_setting, sync_setting
 from drctl.model.command import SetSync
 from drctl.model.errors import EffectRefused
 from drctl.model.identity import Epoch, MemberName
@@ -72,10 +71,8 @@ def conclude(
         return Takeover(group=group.name, primary=None, findings=tuple(findings), changes=())
     sync = first_rule(group, primary).sync
     wanted = [] if examination.prepared else list(changes)
-    if not same_setting(examination.already_set, sync):
-        wanted.append(
-            f"set synchronous_standby_names = {sync_setting(sync)} on {primary} (now {examination.already_set!r})"
-        )
+    if not sync.is_set_by(examination.already_set):
+        wanted.append(f"set synchronous_standby_names = {sync.setting} on {primary} (now {examination.already_set!r})")
     wanted.append(f"record the first rule: {first_rule(group, primary)}")
     return Takeover(group=group.name, primary=primary, findings=tuple(findings), changes=tuple(wanted))
 
@@ -97,7 +94,7 @@ def take_over(
     prepare()
     progress("roles and marker table exist")
     scene.host.call(primary, epoch=FIRST_EPOCH, command=SetSync(sync=rule.sync), deadline_s=SET_SYNC_TIMEOUT_S)
-    progress(f"synchronous_standby_names = {sync_setting(rule.sync)}")
+    progress(f"synchronous_standby_names = {rule.sync.setting}")
     acked = scene.database.write_marker(primary, sequence=1, epoch=FIRST_EPOCH, deadline_s=MARKER_TIMEOUT_S)
     progress(f"a marker was acknowledged by the sync set in {acked.elapsed_s * 1000:.0f} ms")
     scene.coordinator.create_record(

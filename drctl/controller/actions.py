@@ -393,7 +393,11 @@ def _commit(situation: Situation) -> Plan:
         return Impossible(note=f"no rule of {target} is recorded")
     # Going back, the rule that stood before is the one that the marker proved; going forward, the newest.
     kept = rules[0] if situation.run.rolling_back else rules[-1]
-    return Change(record=replace(situation.record, primary=target, rules=(kept,)))
+    record = replace(situation.record, primary=target, rules=(kept,))
+    since_utc = None
+    if kept.sync.alone:
+        since_utc = record.degraded_since_utc or situation.view.now_utc
+    return Change(record=replace(record, degraded_since_utc=since_utc))
 
 
 # Rejoin

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from drctl.decision.memory import Memory, primary_facts, streaming
+from drctl.model.policy import OnNoStandby
 from drctl.model.rule import SyncSet
 from drctl.model.view import GroupView
 
@@ -34,30 +36,47 @@ def wanted_change(view: GroupView, memory: Memory) -> SyncChange | None:
         if member.name not in now.members and member.name in memory.caught_up_since_s
     }
     members = (now.members - lost) | joined
-    if not any(streaming(facts, name) for name in members):
-        # Nobody is left that could acknowledge: keep the set, so that the next one that comes back settles what waits.
-        return None
-    sync = SyncSet(count=min(policy.sync_count, len(members)), members=members)
-    if sync != now:
-        changes = [f"{name} is lost" for name in sorted(lost)] + [f"{name} has caught up" for name in sorted(joined)]
-        return SyncChange(sync=sync, reason=", ".join(changes) or f"the policy asks for {policy.sync_count}")
-    if not same_setting(facts.sync_names, now):
+    if any(streaming(facts, name) for name in members):
+        sync = SyncSet(count=min(policy.sync_count, len(members)), members=members)
+        if sync != now:
+            changes = [f"{name} is lost" for name in sorted(lost)] + [
+                f"{name} has caught up" for name in sorted(joined)
+            ]
+            return SyncChange(sync=sync, reason=", ".join(changes) or f"the policy asks for {policy.sync_count}")
+    elif degraded := _without_standbys(view, memory, now):
+        return degraded
+    if not now.is_set_by(facts.sync_names):
         return SyncChange(
-            sync=now, reason=f"synchronous_standby_names is {facts.sync_names!r}, the record says {sync_setting(now)!r}"
+            sync=now, reason=f"synchronous_standby_names is {facts.sync_names!r}, the record says {now.setting!r}"
         )
     return None
 
 
-def sync_setting(sync: SyncSet) -> str:
-    """`synchronous_standby_names` for `sync`, as PostgreSQL reads it."""
-    names = ", ".join('"' + name.replace('"', '""') + '"' for name in sorted(sync.members))
-    return f"ANY {sync.count} ({names})"
+def _without_standbys(view: GroupView, memory: Memory, now: SyncSet) -> SyncChange | None:
+    """What the policy wants when nobody is left that could acknowledge; None to let commits wait.
+
+    The set itself is kept, so that the first one that comes back settles what waits.
+    """
+    assert view.record is not None, "asked of a group with a record"
+    policy, since_utc = view.group.policy, view.record.degraded_since_utc
+    if policy.on_no_standby is not OnNoStandby.DEGRADE:
+        return None
+    if now.alone:
+        assert since_utc is not None, "a degraded group is recorded so"
+        if _age_s(since_utc, view.now_utc) >= policy.degrade_limit_s:
+            return SyncChange(
+                sync=SyncSet(count=min(policy.sync_count, len(now.members)), members=now.members),
+                reason=f"degraded since {since_utc}, and the policy allows no longer: commits wait from here",
+            )
+        return None
+    alone_for_s = min(view.now_s - memory.absent_since_s.get(name, view.now_s) for name in now.members)
+    if since_utc is None and alone_for_s >= policy.degrade_after_s:
+        return SyncChange(
+            sync=SyncSet(count=0, members=now.members),
+            reason=f"no standby for {alone_for_s:.0f} s, and the policy lets the primary acknowledge alone",
+        )
+    return None
 
 
-def same_setting(setting: str, sync: SyncSet) -> bool:
-    """Whether a server's `synchronous_standby_names` says the same as `sync`, whatever its spaces and order."""
-    head, parenthesis, tail = setting.strip().partition("(")
-    if not parenthesis or head.upper().split() != ["ANY", str(sync.count)] or not tail.endswith(")"):
-        return False
-    names = [name.strip().strip('"') for name in tail[:-1].split(",")]
-    return len(names) == len(sync.members) and set(names) == sync.members
+def _age_s(since_utc: str, now_utc: str) -> float:
+    return (datetime.fromisoformat(now_utc) - datetime.fromisoformat(since_utc)).total_seconds()

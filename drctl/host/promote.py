@@ -96,6 +96,15 @@ def set_sync(session: Session, count: int, members: tuple[str, ...], deadline: D
     return session.value(f"SHOW {_SYNC}", deadline) or ""
 
 
+def acknowledge_alone(session: Session, deadline: Deadline) -> str:
+    """Let commits be acknowledged by the primary alone: the policy `on_no_standby: degrade`, for a limited time.
+
+    Waiting commits are acknowledged at once, without a warning. Returns what the server shows: nothing.
+    """
+    alter_system(session, {_SYNC: ""}, deadline)
+    return session.value(f"SHOW {_SYNC}", deadline) or ""
+
+
 def _already_promoted(
     member: Member,
     session: Session,

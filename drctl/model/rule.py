@@ -14,8 +14,9 @@ RULES_MAX = 8
 class SyncSet:
     """`synchronous_standby_names = 'ANY count (members)'`.
 
-    Never empty: with no standby left, commits wait (the policy `on_no_standby: degrade` is recorded apart, see
-    `GroupRecord.degraded`).
+    Never without members: with no standby left, commits wait. A count of zero is the policy `on_no_standby: degrade`, for
+    a limited time: nobody need acknowledge, and by the same arithmetic as for any other rule only the sealed primary
+    itself satisfies one with such a set.
     """
 
     count: int
@@ -23,13 +24,26 @@ class SyncSet:
 
     def __post_init__(self) -> None:
         assert self.members, "a sync set is never empty"
-        assert 1 <= self.count <= len(self.members), f"ANY {self.count} of {len(self.members)} members"
+        assert 0 <= self.count <= len(self.members), f"ANY {self.count} of {len(self.members)} members"
 
     def __str__(self) -> str:
-        return f"ANY {self.count} ({', '.join(sorted(self.members))})"
+        return "nobody" if self.alone else f"ANY {self.count} ({', '.join(sorted(self.members))})"
+
+    @property
+    def setting(self) -> str:
+        """`synchronous_standby_names` as PostgreSQL reads it."""
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in sorted(self.members))
+        return "" if self.alone else f"ANY {self.count} ({names})"
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody need acknowledge: degraded by policy. Only the sealed primary satisfies such a rule."""
+        return self.count == 0
 
     def is_set_by(self, setting: str) -> bool:
         """Whether a server's `synchronous_standby_names` says the same, whatever its spaces, quotes and order."""
+        if self.alone:
+            return not setting.strip()
         head, parenthesis, tail = setting.strip().partition("(")
         if not parenthesis or head.upper().split() != ["ANY", str(self.count)] or not tail.endswith(")"):
             return False

@@ -45,7 +45,9 @@ def arguments(command: HostCommand) -> dict[str, object]:
             return {"if_primary": if_primary.value}
         case Fence(mode=mode) | Stop(mode=mode):
             return {"mode": mode.value}
-        case SetSync(sync=sync) | Promote(sync=sync):
+        case SetSync(sync=sync):
+            return _sync(sync) | ({"alone": True} if sync.alone else {})
+        case Promote(sync=sync):
             return _sync(sync)
         case Follow(upstream=upstream):
             return {"upstream": upstream}

@@ -8,11 +8,11 @@ import pytest
 
 from drctl.decision.decide import decide
 from drctl.decision.diagnosis import Evidence, Health, diagnose
-from drctl.decision.memory import Memory
+from drctl.decision.memory import Memory, remember, routable
 from drctl.decision.verdict import Ask, Begin, Pause, Refuse, Stay, Why
 from drctl.model.identity import GroupName
 from drctl.model.playbook import RunKind
-from drctl.model.policy import OnCrash, Policy, Switchback
+from drctl.model.policy import OnCrash, OnNoStandby, Policy, Switchback
 from drctl.model.report import Postmaster, Reachability
 from drctl.model.request import Request, RequestKind
 from drctl.model.rule import SyncSet
@@ -295,3 +295,78 @@ def test_a_group_goes_home_by_policy_when_home_has_been_in_sync_for_long_enough(
     memory = remembered(replace(seen, now_s=NOW_S - 61), seen)
     assert verdict(seen, memory).kind is RunKind.SWITCHBACK
     assert isinstance(verdict(seen, remembered(replace(seen, now_s=NOW_S - 10), seen)), Stay)
+
+
+def alone(policy, *, for_s=40.0, **changes):
+    """Both standbys have been lost for a while; commits wait."""
+    seen = view(
+        group=group(policy), reports={A: primary_answers(A), B: silent(B, for_s), C: silent(C, for_s)}, **changes
+    )
+    return seen, remembered(replace(seen, now_s=NOW_S - for_s), seen)
+
+
+DEGRADE = Policy(on_no_standby=OnNoStandby.DEGRADE, degrade_after_s=30)
+
+
+def test_without_a_standby_commits_wait_unless_the_policy_says_otherwise():
+    assert isinstance(verdict(*alone(Policy())), Stay)
+    assert isinstance(verdict(*alone(DEGRADE, for_s=20)), Stay)
+    decision = verdict(*alone(DEGRADE))
+    assert decision.kind is RunKind.SYNCSET
+    assert decision.sync.alone
+    assert decision.sync.members == {B, C}
+
+
+def degraded(since_utc):
+    return replace(record(rule(A, B, C, count=0)), degraded_since_utc=since_utc)
+
+
+def nobody_waits(name, *standbys):
+    return primary_answers(name, *standbys, sync=SyncSet(count=0, members=frozenset({B, C})))
+
+
+def test_a_degraded_group_waits_again_when_the_limit_is_over():
+    seen, memory = alone(DEGRADE, record=degraded("2026-11-24T01:30:00.000+00:00"))
+    seen = replace(seen, reports={**seen.reports, A: nobody_waits(A)})
+    assert verdict(seen, memory).sync == SyncSet(count=1, members=frozenset({B, C}))
+    seen = replace(seen, record=degraded("2026-11-24T02:30:00.000+00:00"))
+    assert isinstance(verdict(seen, memory), Stay)
+
+
+def test_a_degraded_group_is_protected_again_as_soon_as_a_standby_has_caught_up():
+    seen = view(
+        group=group(DEGRADE),
+        record=degraded(UTC),
+        reports={A: nobody_waits(A, B), B: standby_answers(B), C: silent(C, 60)},
+    )
+    memory = remembered(replace(seen, now_s=NOW_S - 60), seen)
+    assert verdict(seen, memory).sync == SyncSet(count=1, members=frozenset({B}))
+
+
+def test_the_primary_of_a_degraded_group_has_no_proven_heir():
+    assert isinstance(verdict(center_lost(record=degraded(UTC))), Ask)
+
+
+def test_a_setting_that_a_human_emptied_is_put_back_also_when_no_standby_is_left():
+    seen, memory = alone(Policy())
+    emptied = replace(primary_answers(A), facts=replace(primary_answers(A).facts, sync_names=""))
+    assert verdict(replace(seen, reports={**seen.reports, A: emptied}), memory).sync == record().rule.sync
+
+
+def test_clients_are_not_sent_to_a_primary_that_restarted_alone():
+    well = view()
+    before = remembered(well)
+    assert routable(well, before)
+    again = primary_answers(A)
+    again = replace(again, facts=replace(again.facts, started_at_s=77.0))
+    restarted = replace(well, reports={**well.reports, A: again})
+    after = remember(before, restarted)
+    assert not routable(restarted, after)
+    back = replace(
+        restarted,
+        reports={
+            **well.reports,
+            A: replace(primary_answers(A, B, C), facts=replace(primary_answers(A, B, C).facts, started_at_s=77.0)),
+        },
+    )
+    assert routable(back, remember(after, back))

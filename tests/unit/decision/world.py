@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drctl.decision.memory import Memory, remember
-from drctl.decision.syncset import sync_setting
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName
 from drctl.model.policy import Policy
 from drctl.model.position import Lsn, Timeline
@@ -70,7 +69,7 @@ def primary_answers(
         timeline=Timeline(1),
         written_lsn=Lsn(lsn),
         replayed_lsn=Lsn(lsn),
-        sync_names=sync_setting(sync or SyncSet(count=1, members=frozenset({A, B, C} - {name}))),
+        sync_names=(sync or SyncSet(count=1, members=frozenset({A, B, C} - {name}))).setting,
         started_at_s=0.0,
         standbys=tuple(standby_seen(standby, lsn) for standby in standbys),
     )
