@@ -117,7 +117,11 @@ class Loop:
         """Whether the end of an effect can wait for the next pass: a look that saw what was seen before."""
         if isinstance(ended.effect, Probe) and isinstance(ended.result, MemberReport):
             before = self._controller.observation.reports.get(ended.effect.member.name)
-            return before is not None and before.reachability is ended.result.reachability
+            return (
+                before is not None
+                and before.reachability is ended.result.reachability
+                and _sync_names(before) == _sync_names(ended.result)
+            )
         return False
 
     def _member_lost(self, member: MemberName) -> None:
@@ -130,3 +134,7 @@ class Loop:
             if silent_s > LEASE_S:
                 print(f"the deciding thread has not passed for {silent_s:.1f} s: this process ends", file=sys.stderr)
                 os._exit(EXIT_HUNG)
+
+
+def _sync_names(report: MemberReport) -> str:
+    return report.facts.sync_names if report.facts is not None else ""

@@ -29,9 +29,10 @@ from drctl.controller.effect import (
 from drctl.controller.guard import Guard
 from drctl.controller.leadership import Candidacy
 from drctl.controller.observe import Observation
+from drctl.controller.rpo import RpoWatch
 from drctl.decision.decide import decide
 from drctl.decision.memory import Memory, remember, remember_end
-from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Pause, Refuse, Stay
+from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Pause, Refuse, Stay, Why
 from drctl.model.command import RejoinMethod
 from drctl.model.event import Alarm, CoordinatorChanged, Decided, Event, LeadershipChanged, MemberChanged, Severity
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, run_id
@@ -46,6 +47,8 @@ from drctl.playbook.progress import adopted
 from drctl.ports import GroupState
 
 ANSWER_TIMEOUT_S = 5.0
+AFTER_PATIENCE_S = 30.0
+"""How long a group waits for those that it comes `after`; then its own service matters more than the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,9 @@ class _GroupDesk:
         self.decision: Decision | None = None
         self.newest: GroupRecord | None = None
         self.guard = Guard()
+        self.waits_since_s: float | None = None
+        """Since when an operation waits for the groups that this one comes after; None when none waits."""
+        self.rpo = RpoWatch(emit)
         self.answering: set[str] = set()
         """Requests whose answer is on its way, or that a run has taken up."""
 
@@ -180,6 +186,7 @@ class Controller:
             effects += self._act(desk, view)
             guard = desk.guard.look(view)
             effects += [guard] if guard else []
+            desk.rpo.look(view)
         self.views = views
         effects += self.observation.probes_due(now_s)
         effects += self.observation.inspections_due(now_s, leading=coordination.leading)
@@ -268,7 +275,7 @@ class Controller:
             case Stay() | Ask():
                 return []
             case Begin():
-                return self._begin(desk, view, decision)
+                return [] if self._must_wait(desk, decision, view.now_s) else self._begin(desk, view, decision)
             case Adopt():
                 return self._adopt(desk, view)
             case Refuse(request=request, message=message):
@@ -282,6 +289,17 @@ class Controller:
                 return [SetPaused(group=desk.group.name, paused=paused, answer=answer, deadline_s=ANSWER_TIMEOUT_S)]
             case _:
                 assert_never(decision)
+
+    def _must_wait(self, desk: _GroupDesk, begin: Begin, now_s: float) -> bool:
+        """Whether groups that this one comes after must be served first; not for ever, and never for its standbys."""
+        if begin.kind not in {RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK}:
+            return False
+        if not any(_unsettled(self._desks[name]) for name in desk.group.after):
+            desk.waits_since_s = None
+            return False
+        if desk.waits_since_s is None:
+            desk.waits_since_s = now_s
+        return now_s - desk.waits_since_s < AFTER_PATIENCE_S
 
     def _begin(self, desk: _GroupDesk, view: GroupView, begin: Begin) -> list[Effect]:
         assert view.record is not None, "a run changes a record"
@@ -357,6 +375,19 @@ class Controller:
             return []
         self._wish = wish
         return [Campaign(wish=wish)]
+
+
+def _unsettled(desk: _GroupDesk) -> bool:
+    """Whether a group is being moved, or is about to be."""
+    if desk.driver.run is not None:
+        return desk.driver.run.kind in {RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK, RunKind.RESTART}
+    match desk.decision:
+        case Begin(kind=RunKind.FAILOVER | RunKind.SWITCHOVER | RunKind.SWITCHBACK | RunKind.RESTART) | Adopt():
+            return True
+        case Stay(why=Why.SUSPECT):
+            return True
+        case _:
+            return False
 
 
 def _newer(one: GroupRecord | None, other: GroupRecord | None) -> GroupRecord | None:

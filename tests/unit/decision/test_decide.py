@@ -362,11 +362,6 @@ def test_clients_are_not_sent_to_a_primary_that_restarted_alone():
     restarted = replace(well, reports={**well.reports, A: again})
     after = remember(before, restarted)
     assert not routable(restarted, after)
-    back = replace(
-        restarted,
-        reports={
-            **well.reports,
-            A: replace(primary_answers(A, B, C), facts=replace(primary_answers(A, B, C).facts, started_at_s=77.0)),
-        },
-    )
+    with_standbys = replace(primary_answers(A, B, C).facts, started_at_s=77.0)
+    back = replace(restarted, reports={**well.reports, A: replace(again, facts=with_standbys)})
     assert routable(back, remember(after, back))
