@@ -9,11 +9,15 @@ from drctl.host import processes, state
 from drctl.host.config import Member, Peer
 from drctl.host.deadline import Deadline
 from drctl.host.faults import Refused
+from drctl.host.lineage import ask_lineage, check_lineage
 from drctl.host.programs import log_tail
 from drctl.host.psql import NoSession, Session, open_session
 from drctl.host.reload import alter_system
+from drctl.host.seal import receivers, seal_standby, timeline_at
 from drctl.host.settings import become_standby, conninfo, is_standby, write_settings
 from drctl.host.start import start
+from drctl.host.wal import parse_lsn
+from drctl.host.walend import find_wal_end
 
 _POLL_S = 0.01
 _LOOK_S = 2.0
@@ -31,28 +35,34 @@ class Following(NamedTuple):
     """`streaming`, another status, or what the log says."""
 
 
-def follow(member: Member, upstream_name: str, deadline: Deadline) -> Following:
+def follow(member: Member, upstream_name: str, deadline: Deadline, *, replaced: bool = False) -> Following:
     """Set `primary_conninfo`; start the member as a standby where it is down. Ends a seal.
 
-    That it does not stream yet is reported, not an error: the upstream may be down, and a member that is ahead of it never
-    will. Refuses a running primary: making it a standby is a rejoin.
+    Refuses a member that has WAL which the upstream has not (see `lineage`), and a running primary: these are rejoined.
+    `replaced` says that the data was just replaced by the upstream's, so that there is nothing to compare. That a member
+    does not stream yet is reported, not an error.
     """
     upstream = member.peer(upstream_name)
-    settings = {
-        "primary_conninfo": conninfo(member, upstream, member.replication_user),
-        "recovery_target_timeline": "latest",
-    }
-    running = processes.postmaster_of(member.pgdata) is not None
-    if running and not is_standby(member):
+    if processes.postmaster_of(member.pgdata) is None:
+        return _start_following(member, upstream, deadline, replaced=replaced)
+    if not is_standby(member):
         raise Refused(f"{member.name} runs as a primary", f"rejoin it with upstream {upstream_name}")
-    if running:
-        with open_session(member, deadline) as session:
-            _redirect(member, session, settings, deadline)
-            return Following(
-                upstream.name, started=False, receiver=_wait_for_receiver(member, session, upstream, deadline)
-            )
+    with open_session(member, deadline) as session:
+        if not session.is_true("pg_is_in_recovery()", deadline):
+            raise Refused(f"{member.name} is a primary", f"rejoin it with upstream {upstream_name}")
+        if not streams_from(session, upstream, deadline):
+            _redirect(member, session, upstream, deadline)
+        return Following(upstream.name, started=False, receiver=_wait_for_receiver(member, session, upstream, deadline))
+
+
+def _start_following(member: Member, upstream: Peer, deadline: Deadline, *, replaced: bool) -> Following:
+    if not replaced:
+        lineage = ask_lineage(member, upstream, deadline)
+        end = find_wal_end(member, deadline)
+        check_lineage(member, upstream, lineage, end.timeline, end.lsn)
     # Forget the seal before the seal ends: a member that streams must never be taken for a sealed one.
     state.save(member.state_dir, state.MemberState())
+    settings = {"primary_conninfo": _conninfo(member, upstream), "recovery_target_timeline": "latest"}
     write_settings(member, settings)
     become_standby(member)
     started = start(member, deadline)
@@ -67,16 +77,50 @@ def follow(member: Member, upstream_name: str, deadline: Deadline) -> Following:
         return Following(upstream.name, started=True, receiver=str(error))
 
 
-def _redirect(member: Member, session: Session, settings: dict[str, str], deadline: Deadline) -> None:
-    if not session.is_true("pg_is_in_recovery()", deadline):
-        raise Refused(f"{member.name} is a primary", "rejoin it instead")
+def _redirect(member: Member, session: Session, upstream: Peer, deadline: Deadline) -> None:
+    """Point a running standby at another upstream: sealed in between, so that it has one position to compare."""
+    before = session.value("SELECT current_setting('primary_conninfo')", deadline)
     remembered = state.load(member.state_dir)
+    place = None if before or remembered.sealed_epoch is None else _sealed_end(member, session, deadline)
+    if place is None:
+        # Asked first: who does not answer must not cost the member the upstream that it has.
+        ask_lineage(member, upstream, deadline)
+        end = seal_standby(member, session, remembered.sealed_epoch or 0, deadline)
+        lsn = end.replayed_lsn if end.replay_complete else end.flushed_lsn
+        place = timeline_at(member, lsn, end.segment_bytes), lsn
+    try:
+        # After the seal: what was received before it may have come through the upstream itself.
+        check_lineage(member, upstream, ask_lineage(member, upstream, deadline), *place)
+    except Refused:
+        if before:
+            state.save(member.state_dir, state.MemberState())
+            alter_system(session, {"primary_conninfo": before}, deadline)
+        raise
     state.save(member.state_dir, state.MemberState())
     state.lift_fence(member.state_dir)
     # recovery_target_timeline can only be set at a start; `latest` is the default, and any other value is kept from before.
-    alter_system(session, {"primary_conninfo": settings["primary_conninfo"]}, deadline)
-    if remembered.pause_is_ours:
-        session.rows("SELECT pg_wal_replay_resume()", deadline)
+    alter_system(session, {"primary_conninfo": _conninfo(member, upstream)}, deadline)
+
+
+def _sealed_end(member: Member, session: Session, deadline: Deadline) -> tuple[int, int] | None:
+    """Timeline and end of a sealed member; None when it has not replayed everything yet, or does not look sealed."""
+    received, replayed, size = session.row(
+        "SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(),"
+        " pg_size_bytes(current_setting('wal_segment_size'))",
+        deadline,
+    )
+    if (
+        received is None
+        or replayed is None
+        or parse_lsn(replayed) < parse_lsn(received)
+        or receivers(session, deadline)
+    ):
+        return None
+    return timeline_at(member, parse_lsn(replayed), int(size or 0)), parse_lsn(replayed)
+
+
+def _conninfo(member: Member, upstream: Peer) -> str:
+    return conninfo(member, upstream, member.replication_user)
 
 
 def streams_from(session: Session, upstream: Peer, deadline: Deadline) -> bool:

@@ -43,8 +43,19 @@ class StatementFailed(Exception):
 class Session:
     """One connection. Every statement is sent alone, so that each is a transaction and a look at the configuration of its own."""
 
-    def __init__(self, psql: Path, target: Mapping[str, str], deadline: Deadline) -> None:
-        """`target` are libpq's environment variables (PGHOST, PGPORT, ...). Raises NoSession."""
+    def __init__(
+        self,
+        psql: Path,
+        target: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        conninfo: str | None = None,
+        probe: str = "SELECT 1",
+    ) -> None:
+        """`target` are libpq's environment variables (PGHOST, PGPORT, ...), which `conninfo` outranks. Raises NoSession.
+
+        `probe` is what the server must answer first; a replication connection knows no SELECT.
+        """
         self._numbers = itertools.count(1)
         self._stderr = b""
         variables = {
@@ -55,7 +66,17 @@ class Session:
             "PGOPTIONS": _OPTIONS.format(max(1000, int(deadline.remaining_s * 1000))),
             **target,
         }
-        argv = [os.fspath(psql), "-XqAtw", "-F", _FIELD, "-R", _RECORD, "-P", f"null={_NULL}"]
+        argv = [
+            os.fspath(psql),
+            "-XqAtw",
+            "-F",
+            _FIELD,
+            "-R",
+            _RECORD,
+            "-P",
+            f"null={_NULL}",
+            *(["-d", conninfo] if conninfo else []),
+        ]
         try:
             self._child = subprocess.Popen(
                 argv,
@@ -68,7 +89,7 @@ class Session:
         except OSError as error:
             raise NoSession(f"{psql}: {error.strerror}") from error
         try:
-            self.rows("SELECT 1", deadline)
+            self.rows(probe, deadline)
         except (SessionLost, StatementFailed) as error:
             self.close()
             raise NoSession(str(error)) from error

@@ -110,7 +110,8 @@ class _Work:
             self._keep(comparison)
         method = self._replace(comparison)
         self._tell(phase="start", method=method, progress="")
-        following = follow(member, upstream.name, self._deadline.within(_START_S))
+        # With no method the two were compared a moment ago; else the data is the upstream's own.
+        following = follow(member, upstream.name, self._deadline.within(_START_S), replaced=True)
         self._tell(phase="done", state="done", detail=following.receiver)
 
     def fail(self, error: Exception) -> None:

@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from drctl.host import processes, state
@@ -68,8 +69,9 @@ class StandbyEnd(NamedTuple):
     flushed_lsn: int
     replay_complete: bool
     """False when the deadline, a delay or an operator's pause kept it from replaying all; the position holds anyway."""
-    queries_ended: int
-    steps_s: dict[str, float]
+    segment_bytes: int
+    queries_ended: int = 0
+    steps_s: Mapping[str, float] = {}
     """How long each step took: what a slow seal waited for."""
 
 
@@ -245,11 +247,17 @@ def _read_position(member: Member, session: Session, deadline: Deadline, *, comp
     if received is None and not complete:
         # What is in pg_wal may go beyond what has been replayed so far, and nobody else tells how far.
         flushed = max(flushed, find_wal_end(member, deadline).lsn)
+    timeline = timeline_at(member, flushed, int(size_text or 0))
+    return StandbyEnd(timeline, received, replayed, flushed, complete, int(size_text or 0))
+
+
+def timeline_at(member: Member, lsn: int, segment_bytes: int) -> int:
+    """The timeline of the last record before `lsn`. Raises Refused when `pg_wal` does not tell."""
     names = [path.name for path in member.wal_dir.iterdir()]
-    timeline = last_timeline(names, read_histories(member), flushed, int(size_text or 0))
+    timeline = last_timeline(names, read_histories(member), lsn, segment_bytes)
     if timeline is None:
         raise Refused(
-            f"pg_wal does not tell the timeline of {format_lsn(flushed)}",
+            f"pg_wal does not tell the timeline of {format_lsn(lsn)}",
             f"look at {member.wal_dir}; the member stays sealed",
         )
-    return StandbyEnd(timeline, received, replayed, flushed, complete, 0, {})
+    return timeline

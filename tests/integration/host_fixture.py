@@ -266,11 +266,15 @@ class Group:
             ]
         )
         self._own_conf(standby)
-        conninfo = f"host=127.0.0.1 port={primary.port} user=replicator application_name={standby.name}"
+        conninfo = self.conninfo(primary.name, standby.name)
         _append(standby.pgdata / "postgresql.auto.conf", f"primary_conninfo = '{conninfo}'\n")
         (standby.pgdata / "standby.signal").touch()
         _own(standby.pgdata / "standby.signal")
         standby.start()
+
+    def conninfo(self, upstream: str, member: str) -> str:
+        """How an administrator would point a member at another."""
+        return f"host=127.0.0.1 port={self[upstream].port} user=replicator application_name={member}"
 
     def channel(self) -> Channel:
         """A new `drctl-host serve`."""
@@ -395,8 +399,10 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        # One whose commit waits for a standby ends with its server.
+        end_s = time.monotonic() + 1.0
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=max(0.0, end_s - time.monotonic()))
 
     def stop(self) -> None:
         """Send no more."""

@@ -57,6 +57,15 @@ def seal_both(host, epoch, deadline_s=10.0):
     return [answer.evidence for answer in answers]
 
 
+def seal_and_choose(host, epoch):
+    """Both sealed: the one that is further, and the other."""
+    ends = seal_both(host, epoch)
+    heir, other = sorted(
+        zip(ends, (HEIR, OTHER), strict=True), key=lambda pair: parse_lsn(pair[0]["flushed_lsn"]), reverse=True
+    )
+    return heir[1], other[1]
+
+
 def fail_over(lis, host, epoch=5):
     """The old primary is killed while it has commits that no standby has."""
     with Writer(lis[OLD]) as writer:
@@ -67,9 +76,7 @@ def fail_over(lis, host, epoch=5):
         )
         os.kill(lis[OLD].pid, signal.SIGKILL)
         acked = list(writer.acked)
-    ends = seal_both(host, epoch)
-    order = sorted(zip(ends, (HEIR, OTHER), strict=True), key=lambda pair: parse_lsn(pair[0]["flushed_lsn"]))
-    heir, other = order[-1][1], order[0][1]
+    heir, other = seal_and_choose(host, epoch)
     done = host.do("promote", heir, epoch, count=1, members=[other, OLD])
     return heir, other, acked, done
 
@@ -198,24 +205,25 @@ def test_a_standby_that_is_not_sealed_is_not_promoted(lis, host):
 
 
 def test_a_promotion_brings_its_sync_set_and_is_told_twice_without_harm(lis, host):
-    seal_both(host, 5)
-    first = host.do("promote", HEIR, 5, count=1, members=[OTHER, OLD])
-    assert first["value"] == f'ANY 1 ("{OTHER}", "{OLD}")'
+    lis[OLD].stop()
+    heir, other = seal_and_choose(host, 5)
+    first = host.do("promote", heir, 5, count=1, members=[other, OLD])
+    assert first["value"] == f'ANY 1 ("{other}", "{OLD}")'
     assert (first["timeline"], first["already"]) == (2, False)
-    again = host.do("promote", HEIR, 6, count=1, members=[OTHER, OLD])
+    again = host.do("promote", heir, 6, count=1, members=[other, OLD])
     assert again["already"] is True
     assert (again["timeline"], again["promoted_lsn"]) == (2, first["promoted_lsn"])
-    assert lis[HEIR].value("SELECT timeline_id FROM pg_control_checkpoint()") in {1, 2}
-    host.do("follow", OTHER, 5, upstream=HEIR)
-    lis[HEIR].run("INSERT INTO work (note) VALUES ('on the heir')")
+    host.do("follow", other, 5, upstream=heir)
+    lis[heir].run("INSERT INTO work (note) VALUES ('on the heir')")
 
 
 def test_an_heir_without_any_sync_set_before_waits_for_its_standby_from_the_first_commit(lis, host):
-    lis[HEIR].run("ALTER SYSTEM RESET synchronous_standby_names")
-    lis[HEIR].run("SELECT pg_reload_conf()")
-    seal_both(host, 5)
-    host.do("promote", HEIR, 5, count=1, members=[OTHER])
-    with lis[HEIR].connect() as client:
+    for name in (HEIR, OTHER):
+        lis[name].run("ALTER SYSTEM RESET synchronous_standby_names")
+        lis[name].run("SELECT pg_reload_conf()")
+    heir, other = seal_and_choose(host, 5)
+    host.do("promote", heir, 5, count=1, members=[other])
+    with lis[heir].connect() as client:
         acked = threading.Event()
 
         def write():
@@ -225,11 +233,11 @@ def test_an_heir_without_any_sync_set_before_waits_for_its_standby_from_the_firs
         thread = threading.Thread(target=write)
         thread.start()
         wait_for(
-            lambda: lis[HEIR].value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1,
+            lambda: lis[heir].value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1,
             "the wait",
         )
         assert not acked.is_set()
-        assert host.do("follow", OTHER, 5, upstream=HEIR)["receiver"] == "streaming"
+        assert host.do("follow", other, 5, upstream=heir)["receiver"] == "streaming"
         assert acked.wait(timeout=10)
         thread.join()
 
@@ -395,19 +403,40 @@ def test_a_higher_epoch_ends_a_running_job(lis, host):
     assert ended_rejoin(host, OLD, 8, upstream=heir)["state"] == "done"
 
 
-def test_a_diverged_standby_that_keeps_asking_its_upstream_is_sealed_at_once(lis, host):
+def test_a_diverged_standby_is_kept_from_acknowledging_what_it_does_not_have(lis, host):
+    """Found here: it connects, is "streaming" for an instant, and its flushed position counts on the new timeline."""
     host.do("seal", HEIR, 5)
-    lis[OLD].run("INSERT INTO work (note) SELECT 'x' FROM generate_series(1, 100)")
-    wait_for(lambda: lis[OTHER].value("SELECT count(*) FROM work") == 100, "the other standby to be ahead")
+    lis[OLD].run("INSERT INTO work (note) SELECT 'x' FROM generate_series(1, 1000)")
+    wait_for(lambda: lis[OTHER].value("SELECT count(*) FROM work") == 1000, "the other standby to be ahead")
     lis[OLD].stop("immediate")
     host.do("promote", HEIR, 5, count=1, members=[OTHER])
-    said = host.do("follow", OTHER, 5, upstream=HEIR)
-    assert said["receiver"] != "streaming"
-    assert "timeline" in said["receiver"] or "ahead" in said["receiver"], said
-    sealed = host.do("seal", OTHER, 6)
-    assert sealed["timeline"] == 1
-    assert sealed["elapsed_s"] < 2.0
+    answer = host.ask("follow", OTHER, 5, upstream=HEIR)
+    assert answer.failure.kind == "refused", answer
+    assert "worth nothing" in answer.failure.message
+    assert "rejoin" in answer.failure.remedy
+    host.do("seal", OTHER, 5)
+    lis[OTHER].stop("immediate")
+    assert host.ask("follow", OTHER, 5, upstream=HEIR).failure.kind == "refused"
+    # What would have happened: the member is pointed at the heir all the same.
+    lis[OTHER].start()
+    lis[OTHER].run(f"ALTER SYSTEM SET primary_conninfo = '{lis.conninfo(HEIR, OTHER)}'")
+    lis[OTHER].run("SELECT pg_reload_conf()")
+    sql = "SELECT coalesce(max(flush_lsn), '0/0') > pg_current_wal_flush_lsn() FROM pg_stat_replication"
+    wait_for(lambda: lis[HEIR].value(sql) is True, "a position that the heir itself has not reached")
+    # Its receiver waits where PostgreSQL would leave it for ever; the seal ends it.
+    assert host.do("seal", OTHER, 6)["elapsed_s"] < 2.0
     assert not receivers(lis[OTHER])
+    host.do("checkpoint", HEIR, 6)
+    assert ended_rejoin(host, OTHER, 6, upstream=HEIR)["state"] == "done"
+    lis[HEIR].run("INSERT INTO work (note) VALUES ('acknowledged in truth')")
+    wait_for(lambda: lis[OTHER].value("SELECT count(*) FROM work") == 1, "the row")
+
+
+def test_a_follower_of_one_that_does_not_answer_keeps_the_upstream_that_it_has(lis, host):
+    lis[HEIR].stop("immediate")
+    answer = host.ask("follow", OTHER, 5, upstream=HEIR)
+    assert answer.failure.kind == "refused"
+    lis[OLD].run("INSERT INTO work (note) VALUES ('still in sync')")
 
 
 @pytest.mark.slow
@@ -418,7 +447,9 @@ def test_no_receiver_comes_back_after_a_seal_however_it_was_caught(lis, host):
     standby.run("SELECT pg_reload_conf()")
     lis[OLD].stop("immediate")
     for epoch in range(10, 22):
-        host.do("follow", HEIR, epoch, upstream=OLD, deadline_s=0.5 + (epoch % 4) * 0.013)
+        standby.run(f"ALTER SYSTEM SET primary_conninfo = '{lis.conninfo(OLD, HEIR)}'")
+        standby.run("SELECT pg_reload_conf()")
+        time.sleep(0.05 + (epoch % 4) * 0.013)  # no place in the cycle is special
         said = host.do("seal", HEIR, epoch)
         assert said["elapsed_s"] < 1.0, said["steps_s"]
         log_ends_at = standby.log.stat().st_size
