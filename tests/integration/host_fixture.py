@@ -228,7 +228,7 @@ class Group:
         for member in self.members.values():
             member.pgdata.parent.mkdir(mode=0o700)
             _own(member.pgdata.parent)
-        _run([self.bindir / "initdb", "-D", primary.pgdata, "-A", "trust", "-U", USER, "-N", "-k"])
+        _run([self.bindir / "initdb", "-D", primary.pgdata, "-A", "trust", "-U", USER, "-N", "-k", "--wal-segsize=4"])
         _append(
             primary.pgdata / "pg_hba.conf", "host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"
         )
