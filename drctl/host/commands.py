@@ -151,15 +151,14 @@ def _seal(member: Member, order: Order) -> Evidence:
 
 def _session_soon(member: Member, deadline: Deadline) -> Session:
     """A session, also with a standby that is starting up and takes none for a moment yet."""
-    patience = deadline.within(deadline.remaining_s * 0.6)
-    while True:
+    for _ in deadline.within(deadline.remaining_s * 0.6).polls(0.05):
         try:
             return open_session(member, deadline)
         except NoSession:
             postmaster = processes.postmaster_of(member.pgdata)
-            if patience.passed or postmaster is None or postmaster.status in ACCEPTING:
-                raise
-            time.sleep(0.05)
+            if postmaster is None or postmaster.status in ACCEPTING:
+                break
+    return open_session(member, deadline)
 
 
 def _seal_standby(member: Member, session: Session, order: Order) -> Evidence:
