@@ -29,7 +29,7 @@ from tests.unit.telemetry.example import NOW_UTC, run
 
 REFERENCE = Path(__file__).parent / "reference"
 PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
-NO_EFFECT = {"rto_target", "on_no_standby", "degrade_after", "degrade_limit", "after"}
+NO_EFFECT = {"rto_target"}
 """Keys that are read and checked, and that nothing acts upon yet; see explanation/limits.md."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drctl.decision.exposure import Exposure, exposures
+from drctl.decision.exposure import exposures
 from drctl.model.event import Alarm, Event, Severity
 from drctl.model.view import GroupView
 
@@ -14,7 +14,7 @@ class RpoWatch:
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
-        self._since_s: dict[Exposure, float] = {}
+        self._since_s: dict[tuple[str, str], float] = {}
 
     def look(self, view: GroupView) -> None:
         """Emit what has changed."""
@@ -25,15 +25,13 @@ class RpoWatch:
             return
         if found is None:
             return
-        known = {(exposure.code, exposure.what) for exposure in self._since_s}
-        now = {(exposure.code, exposure.what) for exposure in found}
-        for exposure in found:
-            if (exposure.code, exposure.what) not in known:
-                self._since_s[exposure] = view.now_s
-                self._tell(view, exposure, Severity.ALARM, exposure.what, exposure.remedy)
-        for exposure in [one for one in self._since_s if (one.code, one.what) not in now]:
-            for_s = view.now_s - self._since_s.pop(exposure)
-            self._tell(view, exposure, Severity.INFO, f"mended after {for_s:.1f} s: {exposure.what}", "")
+        now = {(exposure.code, exposure.what): exposure.remedy for exposure in found}
+        for key in now.keys() - self._since_s.keys():
+            self._since_s[key] = view.now_s
+            self._tell(view, key[0], Severity.ALARM, key[1], now[key])
+        for key in self._since_s.keys() - now.keys():
+            for_s = view.now_s - self._since_s.pop(key)
+            self._tell(view, key[0], Severity.INFO, f"mended after {for_s:.1f} s: {key[1]}", "")
 
-    def _tell(self, view: GroupView, exposure: Exposure, severity: Severity, message: str, remedy: str) -> None:
-        self._emit(Alarm(group=view.group.name, severity=severity, code=exposure.code, message=message, remedy=remedy))
+    def _tell(self, view: GroupView, code: str, severity: Severity, message: str, remedy: str) -> None:
+        self._emit(Alarm(group=view.group.name, severity=severity, code=code, message=message, remedy=remedy))

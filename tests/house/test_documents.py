@@ -62,7 +62,7 @@ def test_every_alarm_has_a_runbook_and_every_runbook_an_alarm():
         keyword.value.value
         for path in product()
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Alarm"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Alarm", "Exposure"}
         for keyword in node.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
