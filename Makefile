@@ -103,6 +103,10 @@ lock: venv  ## pin the dependencies anew
 model: venv  ## the protocol as a model, checked exhaustively, and its mutants
 	@exec $(PY) -m chaos.model
 
+.PHONY: bench
+bench: venv  ## how long outages are as clients see them: each fault nine times, a table and build/bench.json
+	@exec $(PY) -m chaos bench
+
 .PHONY: clean
 clean:  ## remove what the tasks made in the checkout
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

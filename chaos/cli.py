@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from chaos.bench.cli import bench
 from chaos.demo.cli import demo
 from chaos.lab.cli import lab
 
@@ -15,3 +16,4 @@ def main() -> None:
 
 main.add_command(lab)
 main.add_command(demo)
+main.add_command(bench)

@@ -113,12 +113,12 @@ def cluster_document(
     addresses: Mapping[str, str],
     *,
     keys: Path,
-    policy: Mapping[str, str],
+    policy: Mapping[str, str | int],
 ) -> str:
     """The text of cluster.yaml. `addresses` are the centers'; `keys` holds drctl's key and the hosts' public keys."""
     document = {
         "cluster": CLUSTER,
-        "zookeeper": {"root": "/drctl", "session_timeout": "2s"},
+        "zookeeper": {"root": "/drctl", "session_timeout": "1500ms"},
         "centers": {
             center.name: {
                 "label": center.label,

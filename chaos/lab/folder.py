@@ -103,7 +103,7 @@ class LabRecord:
     bindir: Path
     postgres_version: str
     controllers: bool
-    policy: dict[str, str]
+    policy: dict[str, str | int]
 
     def save(self) -> None:
         """Write it whole or not at all."""

@@ -112,7 +112,7 @@ class Lab:
         initialise: bool | None = None,
         root: Path | str | None = None,
         database: str | None = DATABASE,
-        policy: Mapping[str, str] | None = None,
+        policy: Mapping[str, str | int] | None = None,
         progress: Callable[[str], None] = quiet,
     ) -> Self:
         """Bring a lab up; it belongs to this process until it is kept, and is removed with it.

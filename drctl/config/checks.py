@@ -152,7 +152,7 @@ class _Checks:
                 ("zookeeper", "session_timeout"),
                 f"is {format_duration(timeout_s)}, and ZooKeeper with the recommended zoo.cfg grants "
                 f"{format_duration(least_s)} to {format_duration(most_s)}: sessions would last for another time",
-                "write for example `session_timeout: 2s`",
+                "write for example `session_timeout: 1500ms`",
             )
 
     def _home_is_manned(self, name: str, group: GroupEntry) -> Iterator[Problem]:

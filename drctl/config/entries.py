@@ -49,7 +49,7 @@ class ZooKeeperEntry(Entry):
 
     root: RootPath = "/drctl"
     """All znodes of drctl are below it; clusters that share an ensemble differ in `cluster` or here."""
-    session_timeout: Duration = 2.0
+    session_timeout: Duration = 1.5
     """After which ZooKeeper takes a silent controller for gone."""
 
 

@@ -42,13 +42,13 @@ class Policy:
     # Seeing
     probe_interval_s: float = 0.5
     """Between the ends and beginnings of two probes of one member."""
-    probe_timeout_s: float = 1.0
+    probe_timeout_s: float = 0.8
     """After which a probe counts as unanswered."""
-    suspicion_s: float = 2.0
+    suspicion_s: float = 1.5
     """A primary that has been silent for this long, to all that matter, is dead."""
     stuck_s: float = 5.0
     """A primary whose markers have not committed for this long, with standbys connected, has a stuck write path."""
-    marker_interval_s: float = 1.0
+    marker_interval_s: float = 0.8
     """Between two marker commits on a primary."""
     standby_lost_s: float = 5.0
     """A standby that has not been streaming for this long leaves the sync set."""

@@ -23,6 +23,7 @@ LONG_FOR_A_REASON = {
 }
 
 SLEEPS_FOR_A_REASON = {
+    "chaos/bench/outage.py": "the phase of a fault is a time, and a load must last for a time",
     "chaos/demo/story.py": "watches the cluster at a fixed pace, until a deadline",
     "chaos/lab/cli.py": "the pace of a picture that is shown live",
     "chaos/lab/waiting.py": "the lab's polling: a condition and a deadline",

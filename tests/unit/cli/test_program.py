@@ -158,7 +158,7 @@ def test_differences_between_centers_are_named(deployment: Deployment) -> None:
     deployment.controllers["fuyang"]._answers._configuration["groups.lis.policy.suspicion"] = "3s"
     differs = deployment.drctl("config", "diff")
     assert differs.exit_code == 1
-    assert "groups.lis.policy.suspicion: '2s' here, '3s' in controller fuyang" in differs.output
+    assert "groups.lis.policy.suspicion: '1500ms' here, '3s' in controller fuyang" in differs.output
     deployment.stop("yuecheng")
     assert deployment.drctl("config", "diff").exit_code == 3
 

@@ -72,7 +72,7 @@ def test_a_valid_file_becomes_topology_policy_and_settings() -> None:
     assert (group.home, group.members[1].priority, group.members[0].port) == ("zhaohui", 5, 5432)
     assert group.members[0].kind is MemberKind.PEER
     assert group.policy == Policy(suspicion_s=3.0, lag_bytes_max=1024 * 1024, switchback=Switchback.WINDOW)
-    assert configuration.zookeeper.session_timeout_s == 2.0
+    assert configuration.zookeeper.session_timeout_s == 1.5
     assert configuration.database.password is None
     assert configuration.warnings == ()
 
@@ -112,7 +112,7 @@ def test_all_errors_are_told_at_once_with_file_line_and_column() -> None:
     text = (
         changed("http: 10.77.0.11:8008", "http: 10.77.0.11")
         .replace("home: zhaohui", "home: zaohui")
-        .replace("suspicion: 3s", "suspicion: 1s")
+        .replace("suspicion: 3s", "suspicion: 700ms")
         .replace("priority: 5", "priorty: 5")
     )
     with pytest.raises(ConfigurationInvalid) as caught:

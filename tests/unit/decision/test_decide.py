@@ -59,7 +59,7 @@ def test_a_primary_that_is_silent_to_all_is_replaced():
 
 
 def test_silence_shorter_than_the_suspicion_time_is_only_suspect():
-    reports = {A: silent(A, 1.5), B: standby_answers(B, heard_s=2.5), C: standby_answers(C, heard_s=2.5)}
+    reports = {A: silent(A, 1.4), B: standby_answers(B, heard_s=2.5), C: standby_answers(C, heard_s=2.5)}
     assert verdict(center_lost(reports=reports)).why is Why.SUSPECT
 
 

@@ -14,7 +14,7 @@ from tests.unit.decision.world import standby_answers as standby
 def test_a_healthy_group_names_its_heir_and_the_time():
     said = explain(view(), Memory(), took_s=0.5)
     assert said.heir in {B, C}
-    assert said.seconds == 2.5
+    assert said.seconds == view().group.policy.suspicion_s + 0.5
     assert "nothing lost" in said.would
 
 

@@ -1,0 +1,1 @@
+"""How long an outage is, as clients see it: each fault several times with a random phase, the distribution printed."""
