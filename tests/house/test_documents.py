@@ -22,7 +22,7 @@ PROGRAMS = {("drctl",): program, ("python", "-m", "chaos"): chaos_program}
 
 @pytest.mark.parametrize("page", pages())
 def test_a_page_that_is_made_says_what_the_code_says(page):
-    assert (REFERENCE / page).read_text(encoding="utf-8") == pages()[page], "type: make reference (or python -m docs.generate)"
+    assert (REFERENCE / page).read_text(encoding="utf-8") == pages()[page], "type: python -m docs.generate"
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
