@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chaos.lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 T = TypeVar("T")
 
@@ -87,14 +87,17 @@ def bridges() -> dict[str, str]:
     }
 
 
-def free_subnet() -> Subnet:
-    """A subnet that no route and no bridge of this machine touches; asked for under the registry's lock."""
+def free_subnet(promised: Collection[int] = ()) -> Subnet:
+    """A subnet that no route and no bridge of this machine touches; asked for under the registry's lock.
+
+    `promised` are those of labs whose network may be gone for the moment, because they are half removed.
+    """
     routes = json.loads(run_ip("-j", "-4", "route", "show", "table", "all") or "[]")
     taken = [ip_network(route["dst"]) for route in routes if route["dst"][0].isdigit()]
     for number in range(250):
         subnet = Subnet(number=number)
         free = not any(subnet.network.overlaps(network) for network in taken if network.prefixlen > 0)
-        if free and not (DEVICES / subnet.bridge).exists():
+        if free and number not in promised and not (DEVICES / subnet.bridge).exists():
             return subnet
     raise LabError("every subnet of 10.77.0.0/16 is in use here", remedy="python -m chaos lab down --stale")
 
@@ -125,9 +128,12 @@ def build(lab: str, subnet: Subnet, hosts: Iterable[tuple[str, int]]) -> None:
         )
 
 
-def demolish(bridges_of_lab: Iterable[str], namespaces_of_lab: Iterable[str]) -> None:
-    """Remove what `build` made, or the part of it that is there."""
+def demolish(lab: str, bridges_of_lab: Iterable[str], namespaces_of_lab: Iterable[str]) -> None:
+    """Remove what `build` made, or the part of it that is there; never a bridge that says it is another lab's."""
+    owners = bridges()
     for bridge in bridges_of_lab:
+        if owners.get(bridge, lab) != lab:
+            continue
         ports = json.loads(run_ip("-j", "link", "show", "master", bridge, check=False) or "[]")
         for device in [*(link["ifname"] for link in ports if link), bridge]:
             run_ip("link", "del", device, check=False)

@@ -99,7 +99,7 @@ def remove(remains: Remains) -> None:
     if remains.folder is not None:
         forget_shared_memory(mark.parent for mark in remains.folder.glob("*/*/*/PG_VERSION"))
         _unmount_below(remains.folder)
-    network.demolish(remains.bridges, remains.namespaces)
+    network.demolish(remains.name, remains.bridges, remains.namespaces)
     group.remove()
     if remains.folder is not None:
         shutil.rmtree(remains.folder, ignore_errors=True)
