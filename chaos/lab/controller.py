@@ -40,6 +40,8 @@ class Controller:
 
     host: Host
     cluster_yaml: Path
+    argv: tuple[str, ...] = ("drctl", "controller")
+    """The Python module and its command."""
 
     @property
     def log(self) -> Path:
@@ -52,8 +54,7 @@ class Controller:
             argv = [
                 sys.executable,
                 "-m",
-                "drctl",
-                "controller",
+                *self.argv,
                 "--config",
                 str(self.cluster_yaml),
                 "--center",

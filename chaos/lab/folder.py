@@ -104,6 +104,8 @@ class LabRecord:
     postgres_version: str
     controllers: bool
     policy: dict[str, str | int]
+    controller_program: str = "drctl"
+    """Whose controller runs: `drctl`, or `chaos` for the same one with crash points."""
 
     def save(self) -> None:
         """Write it whole or not at all."""

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 DATABASE = "lis_db"
+CONTROLLERS = {"drctl": ("drctl", "controller"), "chaos": ("chaos.controller",)}
+"""The product's controller, and the same one with crash points."""
 DRCTL_DEADLINE_S = 60.0
 GUARANTEE_DEADLINE_S = 30.0
 
@@ -94,7 +96,11 @@ class Lab:
                 zookeeper=ZooKeeper(host=hosts[center.name], number=center.number, servers=servers),
                 sshd=Sshd(host=hosts[center.name]),
                 drctl_host=DrctlHost(host=hosts[center.name], program=record.folder / "drctl-host"),
-                controller=Controller(host=hosts[center.name], cluster_yaml=record.folder / "cluster.yaml"),
+                controller=Controller(
+                    host=hosts[center.name],
+                    cluster_yaml=record.folder / "cluster.yaml",
+                    argv=CONTROLLERS[record.controller_program],
+                ),
                 members={name: member for name, member in self.members.items() if member.center == center.name},
             )
             for center in CENTERS
@@ -113,6 +119,7 @@ class Lab:
         root: Path | str | None = None,
         database: str | None = DATABASE,
         policy: Mapping[str, str | int] | None = None,
+        controller_program: str = "drctl",
         progress: Callable[[str], None] = quiet,
     ) -> Self:
         """Bring a lab up; it belongs to this process until it is kept, and is removed with it.
@@ -143,6 +150,7 @@ class Lab:
                 postgres_version=programs.version,
                 controllers=controllers,
                 policy=dict(policy or {}),
+                controller_program=controller_program,
             ),
         )
         try:
@@ -317,9 +325,10 @@ class Lab:
         """Take the name and a subnet, and write the record before anything else exists: it tells whose the rest is."""
         with registry_lock():
             remains.remove_stale(progress)
-            if name in remains.find():
+            known = remains.find()
+            if name in known:
                 raise LabError(f"a lab {name} is up already", remedy=f"python -m chaos lab down --name {name}")
-            subnet = network.free_subnet()
+            subnet = network.free_subnet({one.record.subnet_number for one in known.values() if one.record is not None})
             # From here on every step is undone by `down`, an interrupt between two lines included.
             with interrupts.held_back():
                 folder = new_folder(name, root)
