@@ -15,6 +15,8 @@ import psycopg
 from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
+from drctl.postgres.dialect import POSTGRESQL, Dialect
+
 POLLIN = select.POLLIN | select.POLLHUP | select.POLLERR
 POLLOUT = select.POLLOUT | select.POLLHUP | select.POLLERR
 _BROKEN = {pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE}
@@ -67,6 +69,8 @@ class Connection:
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
         self._prepared: set[str] = set()
+        self.dialect: Dialect = POSTGRESQL
+        """How the server wants to be spoken to."""
         self.notices: list[Notice] = []
         """Of the last statement."""
         pgconn.notice_handler = self._notice
@@ -102,6 +106,13 @@ class Connection:
         """Whether the last word on it was not that it is broken."""
         return self._pgconn.status == pq.ConnStatus.OK
 
+    @property
+    def broken(self) -> bool:
+        """Whether the other side has ended it, or the kernel has given it up. Reads nothing."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     def close(self) -> None:
         """Drop it, whatever is under way. Sends no cancel request, and waits for nothing."""
         self._pgconn.finish()
@@ -114,7 +125,8 @@ class Connection:
     def prepared(self, name: str, sql: str, params: Sequence[str | None] = (), *, end_s: float) -> Rows:
         """As `query`, planned once a session: for what is asked again and again. Raises NoAnswer, ServerError."""
         if name not in self._prepared:
-            self._start(lambda: self._pgconn.send_prepare(name.encode(), sql.encode()), end_s)
+            statement = self.dialect.spoken(sql).encode()
+            self._start(lambda: self._pgconn.send_prepare(name.encode(), statement), end_s)
             self.receive(end_s=end_s)
             self._prepared.add(name)
         self._start(lambda: self._pgconn.send_query_prepared(name.encode(), _encoded(params)), end_s)
@@ -122,7 +134,12 @@ class Connection:
 
     def send(self, sql: str, params: Sequence[str | None] = (), *, end_s: float) -> None:
         """Send one statement. Raises NoAnswer."""
-        self._start(lambda: self._pgconn.send_query_params(sql.encode(), _encoded(params)), end_s)
+        statement = self.dialect.spoken(sql).encode()
+        self._start(lambda: self._pgconn.send_query_params(statement, _encoded(params)), end_s)
+
+    def encrypted(self, password: str, *, user: str) -> str:
+        """The password as PostgreSQL keeps it (SCRAM-SHA-256), so that it need not be sent. Asks the server nothing."""
+        return self._pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
 
     def _start(self, send: Callable[[], None], end_s: float) -> None:
         self.notices.clear()
@@ -145,7 +162,8 @@ class Connection:
                 break
             if result.status in _BROKEN:
                 sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
-                failure = ServerError(_one_line(result.get_error_message()), sqlstate.decode())
+                # Where a server ends a session it says why, and the end of the link comes after it.
+                failure = failure or ServerError(_one_line(result.get_error_message()), sqlstate.decode())
                 continue
             rows += [
                 tuple(_text(result.get_value(row, column)) for column in range(result.nfields))

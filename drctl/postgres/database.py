@@ -13,6 +13,7 @@ from drctl.model.identity import Epoch, MemberName
 from drctl.model.report import MemberFacts, MemberReport, Reachability
 from drctl.model.topology import Member
 from drctl.postgres.connection import CannotConnect, Connection, NoAnswer, ServerError
+from drctl.postgres.dialect import VERSION_SQL, Dialect, dialect_of
 from drctl.postgres.facts import FACTS_SQL, IDENTITY_SQL, parse_facts, parse_identity
 from drctl.postgres.knock import Knock, knock
 from drctl.postgres.line import Account, Line, Occupied
@@ -41,6 +42,7 @@ class PostgresDatabase:
         self._account = Account(user=user, password=password, dbname=dbname, sslmode=sslmode)
         self._writer = writer
         self._names = Names()
+        self._dialects: dict[MemberName, Dialect] = {}
         self._watcher = Watcher()
         self._lock = threading.Lock()
         self._probes: dict[MemberName, Line] = {}
@@ -179,7 +181,23 @@ class PostgresDatabase:
         except OSError as error:
             raise CannotConnect(str(error)) from error
         parameters = self._account.parameters(member, address, application=application, options=options)
-        return Connection.open(parameters, end_s=end_s)
+        connection = Connection.open(parameters, end_s=end_s)
+        try:
+            connection.dialect = self._dialect(member, connection, end_s)
+        except ServerError as error:
+            connection.close()
+            raise CannotConnect(error.message) from error
+        except NoAnswer as error:
+            connection.close()
+            raise NoAnswer(error.message, broken=error.broken) from error  # nothing that has an effect was sent
+        return connection
+
+    def _dialect(self, member: Member, connection: Connection, end_s: float) -> Dialect:
+        """Asked once: a member does not become another engine."""
+        known = self._dialects.get(member.name)
+        if known is None:
+            known = self._dialects[member.name] = dialect_of(connection.query(VERSION_SQL, end_s=end_s)[0][0] or "")
+        return known
 
 
 def _share(end_s: float) -> float:

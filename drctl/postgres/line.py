@@ -49,6 +49,19 @@ class Line:
         self.connection, self.identity, self.pending = None, None, False
 
 
+CAREFUL_PARAMETERS = {
+    "gssencmode": "disable",  # a dead ticket server would be waited for
+    "target_session_attrs": "any",
+    "client_encoding": "UTF8",
+    "keepalives": "1",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "2000",
+}
+"""Of every session, so that no environment variable decides, and the kernel tells of a dead link."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """As whom to connect, and where."""
@@ -63,6 +76,7 @@ class Account:
     ) -> dict[str, str]:
         """libpq's parameters for a session on `member`. Every one that its environment could change is given."""
         return {
+            **CAREFUL_PARAMETERS,
             "host": member.host,
             "hostaddr": address,
             "port": str(member.port),
@@ -70,14 +84,6 @@ class Account:
             "password": self.password or "",
             "dbname": self.dbname,
             "sslmode": self.sslmode,
-            "gssencmode": "disable",  # a dead ticket server would be waited for
-            "target_session_attrs": "any",
-            "client_encoding": "UTF8",
             "application_name": application,
-            "keepalives": "1",
-            "keepalives_idle": "2",
-            "keepalives_interval": "1",
-            "keepalives_count": "2",
-            "tcp_user_timeout": "2000",
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         }

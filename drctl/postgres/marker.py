@@ -27,12 +27,14 @@ MARKER_OPTIONS = {
 MARKER_SQL = """
 INSERT INTO drctl.marker AS m (writer, sequence, epoch, written_at) VALUES ($1, $2::bigint, $3::bigint, clock_timestamp())
 ON CONFLICT (writer) DO UPDATE SET sequence = excluded.sequence, epoch = excluded.epoch, written_at = excluded.written_at
+RETURNING ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int, pg_current_wal_insert_lsn()
 """
-MESSAGE_SQL = "SELECT pg_logical_emit_message(true, 'drctl.marker', concat_ws(' ', $1::text, $2::text, $3::text))"
+"""Its position lies before its commit, so all of it is proved: what is read after the commit may be ahead of the standbys."""
+MESSAGE_SQL = """
+SELECT ('x' || substr(pg_walfile_name(lsn), 1, 8))::bit(32)::int, lsn
+FROM pg_logical_emit_message(true, 'drctl.marker', concat_ws(' ', $1::text, $2::text, $3::text)) lsn
+"""
 """A commit that takes no lock: for when somebody holds one on the table."""
-POSITION_SQL = """
-SELECT ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::int, pg_current_wal_flush_lsn()
-"""
 ABANDONED_SQL = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE usename = current_user AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()
@@ -68,26 +70,15 @@ def mark(line: Line, marker: Marker, connect: Callable[[float], Connection], *, 
         _end_abandoned(line.connection, end_s)
     connection = line.connection
     try:
-        _commit(line, connection, MARKER_SQL, marker, end_s)
+        position = _commit(line, connection, MARKER_SQL, marker, end_s)
     except ServerError as error:
         if error.sqlstate != LOCK_NOT_AVAILABLE:
             raise EffectRefused(f"{line.member.name} refused the marker: {error.message}") from error
         try:
-            _commit(line, connection, MESSAGE_SQL, marker, end_s)
+            position = _commit(line, connection, MESSAGE_SQL, marker, end_s)
         except ServerError as worse:
             raise EffectRefused(f"{line.member.name} refused the marker: {worse.message}") from worse
-    elapsed_s = time.monotonic() - began_s
-    try:
-        timeline, lsn = connection.query(POSITION_SQL, end_s=end_s)[0]
-    except ServerError as error:
-        raise EffectUnknown(f"{line.member.name}: {error.message}") from error
-    assert timeline is not None, "a primary has a timeline"
-    assert lsn is not None, "a primary has a position"
-    return MarkerAcked(
-        sequence=marker.sequence,
-        position=Position(timeline=Timeline(int(timeline)), lsn=parse_lsn(lsn)),
-        elapsed_s=elapsed_s,
-    )
+    return MarkerAcked(sequence=marker.sequence, position=position, elapsed_s=time.monotonic() - began_s)
 
 
 def _settle(line: Line, end_s: float) -> None:
@@ -114,11 +105,12 @@ def _end_abandoned(connection: Connection, end_s: float) -> None:
         raise NoAnswer(error.message, broken=error.broken) from error  # the marker was not sent
 
 
-def _commit(line: Line, connection: Connection, sql: str, marker: Marker, end_s: float) -> None:
+def _commit(line: Line, connection: Connection, sql: str, marker: Marker, end_s: float) -> Position:
+    """Returns a position up to which all is proved."""
     connection.send(sql, marker.parameters, end_s=end_s)
     line.pending = True
     try:
-        connection.receive(end_s=end_s)
+        timeline, lsn = connection.receive(end_s=end_s)[0]
     except ServerError:
         line.pending = False
         raise
@@ -127,3 +119,6 @@ def _commit(line: Line, connection: Connection, sql: str, marker: Marker, end_s:
     warning = next((notice for notice in connection.notices if notice.severity == "WARNING"), None)
     if warning is not None:
         raise EffectUnknown(f"{line.member.name}: the wait for the standby was cancelled: {warning.message}")
+    assert timeline is not None, "a primary has a timeline"
+    assert lsn is not None, "a primary has a position"
+    return Position(timeline=Timeline(int(timeline)), lsn=parse_lsn(lsn))

@@ -68,7 +68,7 @@ class Watcher:
         if not line.lock.acquire(blocking=False):
             return False
         try:
-            ours = line.connection is connection
+            ours = line.connection is connection and connection.broken
             if ours:
                 line.drop()
         finally:
