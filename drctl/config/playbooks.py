@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from drctl.config.problem import ConfigurationInvalid, KeyPath, nearest
 from drctl.config.source import Source, YamlValue, read
+from drctl.model.errors import InvalidInput
 from drctl.model.playbook import Approval, OnFailure, Playbook, RunKind, Step
 from drctl.model.units import parse_duration_s
-from drctl.playbook.catalogue import CATALOGUE
+from drctl.playbook.catalogue import CATALOGUE, PARAM_VALUES
 from drctl.playbook.order import flaws
 
 _Kind = TypeVar("_Kind", RunKind, OnFailure)
@@ -21,6 +22,7 @@ _STEP_KEYS = (
     "point_of_no_return", "always", "wait",
 )  # fmt: skip
 _APPROVAL_KEYS = ("min", "roles", "timeout")
+REMEDY = "edit {0}, then type: drctl playbook validate {0}"
 RETRIES_MAX = 100
 STEPS_MAX = 100
 
@@ -28,10 +30,39 @@ STEPS_MAX = 100
 def load_playbooks(folder: Path) -> Mapping[RunKind, Playbook]:
     """The playbooks of `folder` by kind. Raises ConfigurationInvalid for the first file that is wrong."""
     found: dict[RunKind, Playbook] = {}
+    files: dict[RunKind, Path] = {}
     for file in sorted(folder.glob("*.yaml")):
-        playbook = parse_playbook(file.read_text(encoding="utf-8"), str(file))
+        text = _text_of(file)
+        playbook = parse_playbook(text, str(file))
+        if playbook.kind in found:
+            raise _second(text, file, playbook.kind, files[playbook.kind])
         found[playbook.kind] = playbook
+        files[playbook.kind] = file
     return found
+
+
+def load_playbook(file: Path) -> Playbook:
+    """The playbook in `file`. Raises ConfigurationInvalid with everything that is wrong, InvalidInput without a file."""
+    return parse_playbook(_text_of(file), str(file))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"cannot read {file}: {error.strerror}", remedy="is it the right file?") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{file} is no UTF-8 text", remedy="save it as UTF-8") from error
+
+
+def _second(text: str, file: Path, kind: RunKind, first: Path) -> ConfigurationInvalid:
+    source = read(text, str(file))
+    message = f"{first} is of the kind {kind} too, and only one of them can be meant"
+    return ConfigurationInvalid(
+        str(file),
+        [source.problem(("kind",), message, "move one of the two out of the folder")],
+        remedy=REMEDY.format(file),
+    )
 
 
 def parse_playbook(text: str, file: str) -> Playbook:
@@ -46,7 +77,7 @@ def parse_playbook(text: str, file: str) -> Playbook:
             path: KeyPath = places.get(flaw.step, ("budget",))
             source.problems.append(source.problem(path, flaw.message, flaw.remedy))
     if source.problems or playbook is None:
-        raise ConfigurationInvalid(file, source.problems)
+        raise ConfigurationInvalid(file, source.problems, remedy=REMEDY.format(file))
     return playbook
 
 
@@ -83,10 +114,14 @@ class _Reader:
             self._wrong(path, f"has {len(value)} steps", f"at most {STEPS_MAX} are allowed")
             return ()
         steps: list[Step] = []
+        known = {each.id for each in earlier}
         for place, item in enumerate(value):
-            step = self._step(item, (*path, place), {each.id for each in (*earlier, *steps)})
+            step = self._step(item, (*path, place), known)
             if step is not None:
                 steps.append(step)
+            # A step that is wrong is known all the same: what needs it is not wrong for that.
+            if isinstance(item, dict) and isinstance(item.get("id"), str):
+                known.add(str(item["id"]))
         return tuple(steps)
 
     def _step(self, item: YamlValue, path: KeyPath, known: set[str]) -> Step | None:
@@ -107,17 +142,21 @@ class _Reader:
             )
             return None
         needs = self._texts(entry.get("needs", []), (*path, "needs"))
+        if entry.get("needs") == []:
+            self._wrong((*path, "needs"), "names no step", "name the steps, or remove it: then it needs the one before")
         for name in needs:
             if name not in known:
                 self._wrong(
-                    (*path, "needs"), f"{name!r} is no step before this one", f"known: {', '.join(sorted(known))}"
+                    (*path, "needs"),
+                    f"{name!r} is no step before this one",
+                    f"known: {', '.join(sorted(known)) or 'none, it is the first'}",
                 )
-        params = self._mapping(entry.get("with", {}), (*path, "with"), contract.params) or {}
+        params = self._params(entry.get("with", {}), (*path, "with"), contract.params)
         return Step(
             id=step_id,
             uses=uses,
             name=self._text(entry.get("name", contract.words), (*path, "name")),
-            params={key: self._param(value, (*path, "with", key)) for key, value in params.items()},
+            params=params,
             needs=needs,
             when=self._text(entry["when"], (*path, "when")) if "when" in entry else "",
             timeout_s=self._duration(entry.get("timeout"), (*path, "timeout")),
@@ -168,13 +207,15 @@ class _Reader:
             return ()
         return tuple(str(item) for item in value)
 
-    def _param(self, value: YamlValue, path: KeyPath) -> str | int | float | bool | tuple[str, ...]:
-        if isinstance(value, list):
-            return self._texts(value, path)
-        if isinstance(value, str | int | float | bool):
-            return value
-        self._wrong(path, "must be a plain value or a list of words", f"write `{path[-1]}: value`")
-        return ""
+    def _params(self, value: YamlValue, path: KeyPath, known: tuple[str, ...]) -> dict[str, str]:
+        params: dict[str, str] = {}
+        for key, item in (self._mapping(value, path, known) or {}).items():
+            allowed = PARAM_VALUES[key]
+            if item in allowed:
+                params[key] = str(item)
+            else:
+                self._wrong((*path, key), f"must be one of {', '.join(allowed)}", f"write e.g. `{key}: {allowed[0]}`")
+        return params
 
     def _whole(self, value: YamlValue, path: KeyPath, *, most: int | None = None) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (most is not None and value > most):
@@ -191,8 +232,8 @@ class _Reader:
 
     def _duration(self, value: YamlValue, path: KeyPath) -> float:
         try:
-            if isinstance(value, str):
-                return parse_duration_s(value)
+            if isinstance(value, str) and (seconds := parse_duration_s(value)) > 0:
+                return seconds
         except ValueError:
             pass
         self._wrong(path, "must be a duration; there is no wait without a limit", f"write e.g. `{path[-1]}: 10s`")

@@ -35,7 +35,7 @@ class Problem:
 class ConfigurationInvalid(InvalidInput):
     """A configuration with errors: all of them, in the order of the file."""
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, file: str, problems: Sequence[Problem], *, remedy: str = "") -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
         count = len(self.problems)
         lines = [str(problem) for problem in self.problems[:SHOWN_MAX]]
@@ -43,7 +43,7 @@ class ConfigurationInvalid(InvalidInput):
             lines.append(f"and {count - SHOWN_MAX} more")
         super().__init__(
             f"{file} has {count} error{'s' if count != 1 else ''}; nothing was done\n" + "\n".join(lines),
-            remedy=f"edit {file}, then type: drctl --config {file} config validate",
+            remedy=remedy or f"edit {file}, then type: drctl --config {file} config validate",
         )
 
 

@@ -254,7 +254,7 @@ class Driver:
         """Look at a waiting step again later; its time goes on running."""
         assert self.run is not None, "asked by tick"
         record = self.run.step(step.id)
-        if record.status is StepStatus.PENDING:
+        if record.attempt_started_s is None:
             self._begin_step(step)
             self.run = dispatched(self.run, step, [], now_s=view.now_s, now_utc=view.now_utc)
             record = self.run.step(step.id)

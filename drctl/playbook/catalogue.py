@@ -91,5 +91,8 @@ _CONTRACTS = (
     Contract(name="streaming", words="Wait until the primary sees it streaming", changes=False, proven_by_epoch=False),
 )
 
+PARAM_VALUES = {"on": ("primary",)}
+"""What the keys of `with` may say."""
+
 CATALOGUE = {contract.name: contract for contract in _CONTRACTS}
 """Every action by its name."""

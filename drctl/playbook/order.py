@@ -23,8 +23,11 @@ def flaws(playbook: Playbook) -> tuple[Flaw, ...]:
     """Everything that forbids a playbook to run."""
     return (
         *_order(playbook.steps),
-        *_order(playbook.rollback, before=playbook.steps),
+        # Nothing of the way forward is certain when the way back begins.
+        *_order(playbook.rollback),
         *_no_return(playbook),
+        *_way_back(playbook),
+        *_unanswered(playbook),
         *_budget(playbook),
     )
 
@@ -46,12 +49,18 @@ def certainly_before(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return tuple(each for each in steps if each.id in found)
 
 
-def _order(steps: tuple[Step, ...], *, before: tuple[Step, ...] = ()) -> Iterable[Flaw]:
-    done = {step.uses for step in before}
+def _order(steps: tuple[Step, ...]) -> Iterable[Flaw]:
     for step in steps:
+        after = CATALOGUE[step.uses].after
         certain = [each for each in certainly_before(steps, step) if each.waited_for]
-        have = done | {each.uses for each in certain if each.on_failure is not OnFailure.CONTINUE and not each.when}
-        for wanted in CATALOGUE[step.uses].after:
+        have = {each.uses for each in certain if each.on_failure is not OnFailure.CONTINUE and not each.when}
+        if after and step.always:
+            yield Flaw(
+                step=step.id,
+                message=f"{step.uses} must not run when what it builds on has failed",
+                remedy="remove always: true",
+            )
+        for wanted in after:
             if wanted not in have:
                 yield Flaw(
                     step=step.id,
@@ -77,6 +86,49 @@ def _no_return(playbook: Playbook) -> Iterable[Flaw]:
                 message="a promotion cannot be taken back",
                 remedy="write point_of_no_return: true",
             )
+
+
+def _way_back(playbook: Playbook) -> Iterable[Flaw]:
+    """A step that rolls back has a way back, and has ended before the point of no return begins."""
+    decided = [
+        {each.id for each in certainly_before(playbook.steps, step)}
+        for step in playbook.steps
+        if step.point_of_no_return
+    ]
+    passed = {step.id: place for place, step in enumerate(playbook.steps)}
+    last = min((passed[step.id] for step in playbook.steps if step.point_of_no_return), default=len(passed))
+    for step in playbook.steps:
+        if step.on_failure is not OnFailure.ROLLBACK:
+            continue
+        if not playbook.rollback:
+            yield Flaw(
+                step=step.id,
+                message="cannot roll back: the playbook has no rollback",
+                remedy="add `rollback:` with the steps that put the old primary back",
+            )
+        late = any(step.id not in before for before in decided) or (bool(decided) and not step.waited_for)
+        if late and passed[step.id] < last:
+            yield Flaw(
+                step=step.id,
+                message="may still be under way at the point of no return, and could not roll back then",
+                remedy="let the point of no return need it, and wait for it; or write on_failure: abort or continue",
+            )
+
+
+def _unanswered(playbook: Playbook) -> Iterable[Flaw]:
+    """What a file may say and a run does not heed is refused: nobody shall rely on it."""
+    for step in (*playbook.steps, *playbook.rollback):
+        for written, key, remedy in (
+            (bool(step.when), "when", "remove it: a step is always done when its turn comes"),
+            (step.approval is not None, "approval", "remove it, and approve before you begin the operation"),
+            (
+                step.on_failure is OnFailure.ASK,
+                "on_failure: ask",
+                "write on_failure: abort; the operation can be begun again",
+            ),
+        ):
+            if written:
+                yield Flaw(step=step.id, message=f"`{key}` is not supported in this version", remedy=remedy)
 
 
 def worst_s(steps: tuple[Step, ...]) -> float:

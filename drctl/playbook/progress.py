@@ -85,8 +85,16 @@ def next_move(run: Run, now_s: float) -> Move:
 
 def _may_begin(run: Run, record: StepRecord) -> bool:
     step = run.playbook.step(record.id)
+    if _goes_back(run, record.id) and any(
+        each.status is StepStatus.RUNNING and run.playbook.step(each.id).waited_for and not _goes_back(run, each.id)
+        for each in run.steps
+    ):
+        # A stop that is still under way must not meet the start that takes it back.
+        return False
     for needed in needs_of(run, step):
         before = run.step(needed)
+        if before.status is StepStatus.FAILED and run.playbook.step(needed).on_failure is OnFailure.ASK:
+            return False
         if before.ended:
             continue
         if before.status is StepStatus.RUNNING and not run.playbook.step(needed).waited_for:
@@ -104,6 +112,10 @@ def needs_of(run: Run, step: Step) -> tuple[str, ...]:
     return (ids[place - 1],) if place else ()
 
 
+def _goes_back(run: Run, step_id: str) -> bool:
+    return any(step.id == step_id for step in run.playbook.rollback)
+
+
 def _finished(run: Run) -> Finished:
     failed = [
         record
@@ -111,7 +123,7 @@ def _finished(run: Run) -> Finished:
         if record.status is StepStatus.FAILED and run.playbook.step(record.id).on_failure is not OnFailure.CONTINUE
     ]
     if run.rolling_back:
-        stuck = [record for record in failed if record.id in {step.id for step in run.playbook.rollback}]
+        stuck = [record for record in failed if _goes_back(run, record.id)]
         outcome = Outcome.FAILED if stuck else Outcome.ROLLED_BACK
         return Finished(outcome=outcome, note="; ".join(f"{record.id}: {record.note}" for record in failed))
     if failed:
@@ -181,7 +193,14 @@ def settled(run: Run, step: Step, status: StepStatus, note: str, *, now_s: float
     record = run.step(step.id)
     if status is StepStatus.FAILED and record.attempt <= step.retries:
         return _with_step(
-            run, replace(record, again_at_s=now_s + step.delay_s, note=note, tasks=_closed(record, now_s))
+            run,
+            replace(
+                record,
+                attempt_started_s=None,
+                again_at_s=now_s + step.delay_s,
+                note=note,
+                tasks=_closed(record, now_s),
+            ),
         )
     ended = replace(
         record,
@@ -195,28 +214,25 @@ def settled(run: Run, step: Step, status: StepStatus, note: str, *, now_s: float
         tasks=_closed(record, now_s),
     )
     run = _with_step(run, ended)
-    if status is not StepStatus.FAILED:
+    if status is not StepStatus.FAILED or (run.rolling_back and not _goes_back(run, step.id)):
         return run
-    if step.on_failure is OnFailure.ABORT or (step.on_failure is OnFailure.ROLLBACK and run.rolling_back):
-        return _skip_rest(run, f"{step.id} failed")
-    if step.on_failure is OnFailure.ROLLBACK:
-        assert not passed_no_return(run), "the schema refuses a rollback after the point of no return"
+    # Adopted after the promotion, what came before it is done again, and may fail where only forward is left.
+    back = step.on_failure is OnFailure.ROLLBACK and not run.rolling_back and not passed_no_return(run)
+    if back:
         run = _skip_rest(run, f"{step.id} failed, rolling back")
         return replace(
             run,
             rolling_back=True,
-            steps=(*run.steps, *(StepRecord(id=back.id) for back in run.playbook.rollback)),
+            steps=(*run.steps, *(StepRecord(id=each.id) for each in run.playbook.rollback)),
         )
+    if step.on_failure in {OnFailure.ABORT, OnFailure.ROLLBACK}:
+        return _skip_rest(run, f"{step.id} failed")
     return run
 
 
 def passed_no_return(run: Run) -> bool:
-    """Whether a step has begun after which the only way is forward."""
-    return any(
-        run.playbook.step(record.id).point_of_no_return and record.status is not StepStatus.PENDING
-        for record in run.steps
-        if record.status is not StepStatus.SKIPPED
-    )
+    """Whether a step has begun, here or under an earlier owner, after which the only way is forward."""
+    return any(run.playbook.step(record.id).point_of_no_return and record.started_utc for record in run.steps)
 
 
 def closed(run: Run) -> Run:
@@ -260,17 +276,23 @@ def adopted(run: Run, *, epoch: Epoch, owner: str, now_s: float, now_utc: str) -
 
     Until the commit, what the protocol proved under the old epoch is proved anew: sealing again is quick, and nothing
     of it is undone by doing it twice. Everything else that is done stays done, and what was under way begins again.
+    A run that has given up, or that goes back, does nothing of its way forward again.
     """
     committed = any(
         run.playbook.step(record.id).uses == "commit" and record.status is StepStatus.DONE for record in run.steps
     )
     steps = []
     for record in run.steps:
-        contract = CATALOGUE[run.playbook.step(record.id).uses]
-        again = record.status is StepStatus.RUNNING or (
-            contract.proven_by_epoch and not committed and record.status is StepStatus.DONE
-        )
-        steps.append(StepRecord(id=record.id) if again else _rebased(record, now_s))
+        step = run.playbook.step(record.id)
+        over = run.rolling_back and not _goes_back(run, record.id) and not step.always
+        proven_anew = CATALOGUE[step.uses].proven_by_epoch and not committed and not _given_up(run, record.id)
+        if record.status is StepStatus.RUNNING and over:
+            steps.append(_rebased(_abandoned(record, now_s, now_utc), now_s))
+        elif record.status is StepStatus.RUNNING or (record.status is StepStatus.DONE and proven_anew):
+            # That it began once is kept: it may be the point of no return.
+            steps.append(StepRecord(id=record.id, started_utc=record.started_utc))
+        else:
+            steps.append(_rebased(record, now_s))
     return replace(
         run,
         epoch=epoch,
@@ -278,6 +300,29 @@ def adopted(run: Run, *, epoch: Epoch, owner: str, now_s: float, now_utc: str) -
         started_s=now_s,
         steps=tuple(steps),
         adoptions=(*run.adoptions, Adoption(epoch=epoch, owner=owner, at_utc=now_utc)),
+    )
+
+
+def _abandoned(record: StepRecord, now_s: float, now_utc: str) -> StepRecord:
+    return replace(
+        record,
+        status=StepStatus.SKIPPED,
+        note="the run goes back",
+        tasks=_closed(record, now_s),
+        ended_utc=now_utc,
+    )
+
+
+def _given_up(run: Run, step_id: str) -> bool:
+    """Whether the way that `step_id` is on leads no further: the run goes back, or a failure ended it."""
+    if run.rolling_back and not _goes_back(run, step_id):
+        return True
+    ending = {OnFailure.ABORT, OnFailure.ROLLBACK}
+    return any(
+        record.status is StepStatus.FAILED
+        and run.playbook.step(record.id).on_failure in ending
+        and _goes_back(run, record.id) == _goes_back(run, step_id)
+        for record in run.steps
     )
 
 

@@ -1,0 +1,1 @@
+"""Playbooks: what a run does next, which files are safe, what is said of those that are not."""
