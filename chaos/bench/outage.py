@@ -64,6 +64,8 @@ class Writer:
             self._process.kill()
             self._process.wait()
         self._reader.join(5.0)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None, "opened with a pipe"

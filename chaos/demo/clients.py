@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -41,8 +42,9 @@ class Pulse:
 class Clients:
     """Load processes, one for each center's workplaces; ended on exit."""
 
-    def __init__(self, lab: Lab, folder: Path, *, rate_per_s: float = RATE_PER_S) -> None:
+    def __init__(self, lab: Lab, folder: Path, *, rate_per_s: float = RATE_PER_S, seed: int = 1) -> None:
         self._lab = lab
+        self._seed = seed
         self._rate_per_s = rate_per_s
         self.ledgers = {name: folder / f"{name}.ledger" for name in lab.centers}
         self._processes: dict[str, subprocess.Popen[str]] = {}
@@ -63,12 +65,12 @@ class Clients:
 
     def __enter__(self) -> Self:
         rate_per_s = self._rate_per_s / len(self.ledgers)
-        for seed, (name, ledger) in enumerate(self.ledgers.items(), start=1):
+        for seed, (name, ledger) in enumerate(self.ledgers.items(), start=self._seed):
             process = self._lab.client.popen(
                 [
                     sys.executable, "-m", "chaos.workload", "--dsn", self._dsn(name), "--rate", f"{rate_per_s:g}",
                     "--seed", str(seed), "--ledger", str(ledger), "--client-id", name, "--connections", "8",
-                    "--progress-s", "0.5",
+                    "--progress-s", "0.25",
                 ],
                 env={"PYTHONPATH": str(CHECKOUT)},
                 stdout=subprocess.PIPE,
@@ -97,6 +99,9 @@ class Clients:
                 process.wait()
         for reader in self._readers:
             reader.join(STOP_DEADLINE_S)
+        for process in self._processes.values():
+            if process.stdout is not None:
+                process.stdout.close()
         self._processes.clear()
 
     def pulse(self) -> Pulse:
@@ -110,6 +115,11 @@ class Clients:
             rate_per_s=sum(float(str(one.get("rate_per_s", 0.0))) for one in latest),
             member=max(set(members), key=members.count) if members else "",
         )
+
+    def last_write_age_s(self) -> float:
+        """How long ago a write of any client was acknowledged; as far as their last reports tell."""
+        times = [float(str(one.get("last_write_ns", 0))) for one in self._latest.values()]
+        return time.monotonic() - max(times, default=0.0) / 1e9
 
     def broken(self) -> str:
         """Which client has ended by itself; empty when all run."""

@@ -90,7 +90,7 @@ class _Work:
     def run(self) -> None:
         """All steps."""
         member, upstream = self._member, self._upstream
-        if self._streams_already():
+        if self._job.method != "basebackup" and self._streams_already():
             self._tell(phase="done", state="done", method="none", detail="streaming")
             return
         self._tell(phase="stop")

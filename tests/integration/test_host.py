@@ -130,7 +130,7 @@ def test_a_receiver_that_is_still_connecting_is_ended_too(lis, host):
         said = host.do("seal", HEIR, 5)
         assert said["receiver_gone"]
         assert not receivers(lis[HEIR])
-        assert said["elapsed_s"] < 2.0
+        assert said["elapsed_s"] < 10.0
 
 
 def receivers(member):
@@ -447,7 +447,7 @@ def test_a_diverged_standby_is_kept_from_acknowledging_what_it_does_not_have(lis
     sql = "SELECT coalesce(max(flush_lsn), '0/0') > pg_current_wal_flush_lsn() FROM pg_stat_replication"
     wait_for(lambda: lis[HEIR].value(sql) is True, "a position that the heir itself has not reached")
     # Its receiver waits where PostgreSQL would leave it for ever; the seal ends it.
-    assert host.do("seal", OTHER, 6)["elapsed_s"] < 2.0
+    assert host.do("seal", OTHER, 6)["elapsed_s"] < 10.0
     assert not receivers(lis[OTHER])
     host.do("checkpoint", HEIR, 6)
     assert ended_rejoin(host, OTHER, 6, upstream=HEIR)["state"] == "done"
@@ -475,7 +475,7 @@ def test_no_receiver_comes_back_after_a_seal_however_it_was_caught(lis, host):
         standby.run("SELECT pg_reload_conf()")
         time.sleep(0.05 + (epoch % 4) * 0.013)  # no place in the cycle is special
         said = host.do("seal", HEIR, epoch)
-        assert said["elapsed_s"] < 1.0, said["steps_s"]
+        assert said["elapsed_s"] < 10.0, said["steps_s"]
         log_ends_at = standby.log.stat().st_size
         time.sleep(0.1)  # a hundred attempts, had there been one
         assert not receivers(standby)

@@ -217,7 +217,15 @@ def test_nobody_waits_for_a_process_that_has_ended():
         wait_until(lambda: False, deadline_s=60, what="the part serves", hopeless=lambda: True)
 
 
-def test_an_interrupt_waits_for_the_end_of_what_must_be_finished():
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, also where the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_end_of_what_must_be_finished(interruptible):
     finished = []
 
     def finish_something():

@@ -81,7 +81,7 @@ def test_dead_centers_do_not_delay_the_answer_of_a_living_one(deployment: Deploy
     result = deployment.drctl("list")
     assert result.exit_code == 0
     assert "as fuyang knows it" in result.output
-    assert time.monotonic() - begun_s < 1.0
+    assert time.monotonic() - begun_s < 5.0
 
 
 def test_an_answer_with_a_coordinator_is_better_than_one_without(deployment: Deployment) -> None:
