@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from drctl.decision.exposure import remedy as remedy_of
@@ -14,6 +15,7 @@ from drctl.postgres.overrides import said_of, weak
 from drctl.postgres.portrait import Portrait, Slot
 
 FAILOVER_SLOTS_SINCE = 17
+_PLACEHOLDER = re.compile(r"\$\d+")
 SESSIONS_SHARE_MAX = 0.9
 SENDER_LAG_BYTES_MAX = 16 << 20
 REPLAY_DELAY_MAX_MS = 30_000
@@ -161,8 +163,9 @@ def overrides(head: Portrait, member: Member) -> Iterator[Finding]:
             psql(member, remedy_of(override).partition("; -- ")[0]) + "; then let its sessions reconnect",
         )
     for role, query in head.statements:
-        said = said_of(query)
-        if said is not None and (said[0] or "$" in query):
+        # PostgreSQL 18 remembers `SET synchronous_commit = $1`: what was asked for is not known, so the worst is believed.
+        said = said_of(_PLACEHOLDER.sub("off", query))
+        if said is not None and said[0]:
             yield warning(
                 member.name,
                 f"{role} has asked for another synchronous_commit: {' '.join(query.split())[:80]}",
