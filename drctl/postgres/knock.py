@@ -56,12 +56,12 @@ def knock(address: str, port: int, *, user: str, dbname: str, end_s: float) -> K
 
 
 def _ask(address: str, port: int, *, user: str, dbname: str, end_s: float) -> bytes:
-    with socket.create_connection((address, port), timeout=_left_s(end_s)) as link:
-        try:
+    try:
+        with socket.create_connection((address, port), timeout=_left_s(end_s)) as link:
             link.sendall(startup_packet(user, dbname))
             return _answer(link, end_s)
-        except (ConnectionResetError, BrokenPipeError) as error:
-            raise _Closed from error
+    except (ConnectionResetError, BrokenPipeError) as error:
+        raise _Closed from error
 
 
 def _answer(link: socket.socket, end_s: float) -> bytes:
