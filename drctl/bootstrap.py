@@ -9,15 +9,13 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drctl.config.playbooks import load_playbooks
+from drctl.config.playbooks import playbooks_in_force
 from drctl.controller.loop import Loop
 from drctl.controller.perform import Ports
 from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
-from drctl.model.errors import InvalidInput
 from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.postgres import PostgresDatabase
 from drctl.postgres.examine import examine as examine_members
@@ -28,18 +26,15 @@ from drctl.telemetry.station import Station
 from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from drctl.config import Configuration
     from drctl.model.identity import CenterName, GroupName
-    from drctl.model.playbook import Playbook, RunKind
     from drctl.model.takeover import AdminAccess, Takeover
     from drctl.model.topology import Address
 
 CONNECT_TIMEOUT_S = 3.0
 CLOSE_TIMEOUT_S = 2.0
-PLAYBOOK_FOLDERS = (Path("/etc/drctl/playbooks"), Path(__file__).parent.parent / "playbooks")
-"""The hospital's own first, then those that came with drctl."""
 
 
 class SystemClock:
@@ -66,7 +61,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         stream=sys.stderr,
         configuration=configuration.effective,
     )
-    playbooks = shipped_playbooks()
+    playbooks = {kind: found.playbook for kind, found in playbooks_in_force().items()}
     ports = Ports(
         coordinator=_coordinator(configuration, center, Presence.RESIDENT),
         database=database(configuration, writer=center),
@@ -108,20 +103,6 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         ports.database.close()
         publisher.close()
         station.close(deadline_s=CLOSE_TIMEOUT_S)
-
-
-def shipped_playbooks() -> Mapping[RunKind, Playbook]:
-    """The playbooks in force: the hospital's own replace those that came with drctl, kind by kind."""
-    found: dict[RunKind, Playbook] = {}
-    for folder in reversed(PLAYBOOK_FOLDERS):
-        if folder.is_dir():
-            found.update(load_playbooks(folder))
-    if not found:
-        raise InvalidInput(
-            f"there are no playbooks in {' or '.join(map(str, PLAYBOOK_FOLDERS))}",
-            remedy=f"copy drctl's playbooks folder to {PLAYBOOK_FOLDERS[0]}",
-        )
-    return found
 
 
 def database(configuration: Configuration, *, writer: str) -> PostgresDatabase:

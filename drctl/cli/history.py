@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from drctl.cli.controllers import BETTER_ANSWER_S, ask_everyone, ask_run, require_run
 from drctl.cli.invocation import Invocation, common_options, format_option, pass_invocation
 from drctl.cli.output import RUN_COLUMNS, print_value, run_rows
 from drctl.model.errors import Unreachable
-from drctl.model.identity import RunId
+from drctl.model.identity import GroupName, RunId
 from drctl.model.snapshot import RunSnapshot
 from drctl.telemetry.codec import from_json, to_json
 
@@ -25,7 +27,20 @@ def history(invocation: Invocation, form: str, group: str | None, limit: int, ru
     if run is not None:
         _one(invocation, form, run)
         return
-    names = invocation.groups(group)
+    newest = runs_of(invocation, invocation.groups(group))[:limit]
+    if form != "pretty":
+        print_value([to_json(told) for told in newest], form, RUN_COLUMNS, run_rows(newest))
+        return
+    from drctl.cli import render_run  # noqa: PLC0415 - slow, and not needed by the formats for machines
+
+    if not newest:
+        invocation.console.print("no operation has ended yet")
+        return
+    invocation.console.print(render_run.runs(newest))
+
+
+def runs_of(invocation: Invocation, names: Sequence[GroupName]) -> list[RunSnapshot]:
+    """The runs of these groups that are kept, the newest first. Raises Unreachable when no controller answers."""
     answers, silent = ask_everyone(invocation.configuration, "/history", patience_s=BETTER_ANSWER_S)
     if not answers:
         raise Unreachable(
@@ -38,16 +53,7 @@ def history(invocation: Invocation, form: str, group: str | None, limit: int, ru
         for name in names:
             for told in from_json_runs(answer.get(name)):
                 found.setdefault(told.id, told)
-    newest = sorted(found.values(), key=lambda told: told.started_utc, reverse=True)[:limit]
-    if form != "pretty":
-        print_value([to_json(told) for told in newest], form, RUN_COLUMNS, run_rows(newest))
-        return
-    from drctl.cli import render_run  # noqa: PLC0415 - slow, and not needed by the formats for machines
-
-    if not newest:
-        invocation.console.print("no operation has ended yet")
-        return
-    invocation.console.print(render_run.runs(newest))
+    return sorted(found.values(), key=lambda told: told.started_utc, reverse=True)
 
 
 def from_json_runs(told: object) -> list[RunSnapshot]:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "reinit": "operate:reinit",
     "pause": "pause:pause",
     "resume": "pause:resume",
+    "playbook": "playbook:playbook",
     "init": "init:init",
     "doctor": "doctor:doctor",
     "config": "config:config",

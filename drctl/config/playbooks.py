@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,23 +23,53 @@ _STEP_KEYS = (
     "point_of_no_return", "always", "wait",
 )  # fmt: skip
 _APPROVAL_KEYS = ("min", "roles", "timeout")
+PLAYBOOK_FOLDERS = (Path("/etc/drctl/playbooks"), Path(__file__).parents[2] / "playbooks")
+"""The hospital's own first, then those that came with drctl."""
 REMEDY = "edit {0}, then type: drctl playbook validate {0}"
 RETRIES_MAX = 100
 STEPS_MAX = 100
 
 
-def load_playbooks(folder: Path) -> Mapping[RunKind, Playbook]:
-    """The playbooks of `folder` by kind. Raises ConfigurationInvalid for the first file that is wrong."""
-    found: dict[RunKind, Playbook] = {}
-    files: dict[RunKind, Path] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        text = _text_of(file)
-        playbook = parse_playbook(text, str(file))
-        if playbook.kind in found:
-            raise _second(text, file, playbook.kind, files[playbook.kind])
-        found[playbook.kind] = playbook
-        files[playbook.kind] = file
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookFile:
+    """A playbook, and where it was read from."""
+
+    file: Path
+    playbook: Playbook
+
+
+def playbooks_in_force(folders: Sequence[Path] | None = None) -> Mapping[RunKind, PlaybookFile]:
+    """What controllers run: the hospital's own playbooks replace those that came with drctl, kind by kind.
+
+    Raises ConfigurationInvalid, and InvalidInput when there are none.
+    """
+    looked_in = PLAYBOOK_FOLDERS if folders is None else folders
+    found: dict[RunKind, PlaybookFile] = {}
+    for folder in reversed(looked_in):
+        if folder.is_dir():
+            found.update(playbook_files(folder))
+    if not found:
+        raise InvalidInput(
+            f"there are no playbooks in {' or '.join(map(str, looked_in))}",
+            remedy=f"copy drctl's playbooks folder to {looked_in[0]}",
+        )
     return found
+
+
+def playbook_files(folder: Path) -> Mapping[RunKind, PlaybookFile]:
+    """The playbooks of `folder` by kind. Raises ConfigurationInvalid for the first file that is wrong."""
+    found: dict[RunKind, PlaybookFile] = {}
+    for file in sorted(folder.glob("*.yaml")):
+        playbook = load_playbook(file)
+        if playbook.kind in found:
+            raise _second(file, playbook.kind, found[playbook.kind].file)
+        found[playbook.kind] = PlaybookFile(file=file, playbook=playbook)
+    return found
+
+
+def load_playbooks(folder: Path) -> Mapping[RunKind, Playbook]:
+    """The playbooks of `folder` by kind, without their places."""
+    return {kind: found.playbook for kind, found in playbook_files(folder).items()}
 
 
 def load_playbook(file: Path) -> Playbook:
@@ -55,8 +86,8 @@ def _text_of(file: Path) -> str:
         raise InvalidInput(f"{file} is no UTF-8 text", remedy="save it as UTF-8") from error
 
 
-def _second(text: str, file: Path, kind: RunKind, first: Path) -> ConfigurationInvalid:
-    source = read(text, str(file))
+def _second(file: Path, kind: RunKind, first: Path) -> ConfigurationInvalid:
+    source = read(_text_of(file), str(file))
     message = f"{first} is of the kind {kind} too, and only one of them can be meant"
     return ConfigurationInvalid(
         str(file),
