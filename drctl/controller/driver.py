@@ -84,6 +84,7 @@ class Driver:
         self._saved: Run | None = None
         self._outcome: Finished | None = None
         self._events: list[Event] = []
+        self._over_budget = False
 
     # Beginning and ending
 
@@ -124,6 +125,7 @@ class Driver:
         self._saved = None
         self._outcome = None
         self._events = []
+        self._over_budget = False
 
     # What came of effects
 
@@ -194,7 +196,10 @@ class Driver:
 
     def tick(self, view: GroupView) -> tuple[Effect, ...]:
         """What the run wants done now."""
-        if self.run is None or self._saving is not None:
+        if self.run is None:
+            return ()
+        self._watch_budget(self.run, view.now_s)
+        if self._saving is not None:
             return ()
         for _ in range(MOVES_MAX):
             stop = self._judge_running(view) or self._move(view)
@@ -382,6 +387,27 @@ class Driver:
         return self._saving
 
     # Telling
+
+    def _watch_budget(self, run: Run, now_s: float) -> None:
+        """Call for a person once when the run takes longer than was promised. It goes on: stopping would be worse."""
+        if self._over_budget or now_s - run.started_s <= run.playbook.budget_s:
+            return
+        self._over_budget = True
+        at = [
+            f"{step.id} ({step.note})" if step.note else step.id
+            for step in run.steps
+            if step.status is StepStatus.RUNNING
+        ]
+        self._emit(
+            Alarm(
+                group=run.group,
+                severity=Severity.ALARM,
+                code="budget_exceeded",
+                message=f"{run.id} ({run.kind}) takes longer than its {run.playbook.budget_s:g} s "
+                f"and goes on; it is at {', '.join(at) or 'no step'}",
+                remedy=f"see where it stands: drctl watch {run.id}",
+            )
+        )
 
     def _announce(self, effect: BeginRun, run: Run) -> None:
         if run.adoptions:
