@@ -112,7 +112,7 @@ def _host_findings(member: MemberName, report: HostReport) -> list[Finding]:
                 subject=member,
                 what=f"its host does not answer drctl: {report.detail}",
                 why="it could be neither sealed nor promoted",
-                remedy="install drctl-host there and drctl's key with its forced command; then again",
+                remedy=report.remedy or "install drctl-host there and drctl's key with its forced command; then again",
             )
         ]
     findings = []

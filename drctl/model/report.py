@@ -125,6 +125,8 @@ class HostReport:
     at_s: float
     answers: bool
     detail: str = ""
+    remedy: str = ""
+    """What to type about a host that does not answer; empty when it does."""
     postmaster: Postmaster | None = None
     fenced: bool = False
     epoch: Epoch | None = None

@@ -56,7 +56,9 @@ class SshHost:
             offset_s = float(wall_s) - (began_wall_s + (ended_s - began_s) / 2) if wall_s else None
             return report(member.name, answer.evidence or {}, at_s=ended_s, offset_s=offset_s)
         except DrctlError as error:
-            return HostReport(member=member.name, at_s=self._now_s(), answers=False, detail=error.message)
+            return HostReport(
+                member=member.name, at_s=self._now_s(), answers=False, detail=error.message, remedy=error.remedy
+            )
 
     def close(self) -> None:
         """Hang up every line."""
