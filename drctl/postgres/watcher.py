@@ -44,7 +44,9 @@ class Watcher:
             self._epoll.modify(descriptor, GONE | select.EPOLLONESHOT)
 
     def close(self, *, deadline_s: float) -> None:
-        """Watch no more."""
+        """Watch no more. A second time it does nothing: the numbers of what was closed may be another's by now."""
+        if self._closing:
+            return
         self._closing = True
         os.eventfd_write(self._wake, 1)
         if self._thread is not None:
