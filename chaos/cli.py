@@ -7,6 +7,7 @@ import click
 from chaos.bench.cli import bench
 from chaos.demo.cli import demo
 from chaos.lab.cli import lab
+from chaos.run.cli import run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,3 +18,4 @@ def main() -> None:
 main.add_command(lab)
 main.add_command(demo)
 main.add_command(bench)
+main.add_command(run)

@@ -42,6 +42,8 @@ class Snapshot:
     member: str | None
     """Who served the last acknowledged write, or read where there are no writes."""
     timeline: int | None
+    last_write_ns: int
+    """When a write was acknowledged last, on the machine's monotonic clock; 0 before the first."""
     syncs: int
     """How often the ledger was synced."""
     error: str
@@ -60,6 +62,7 @@ class Meter:
         self._start_ns = time.monotonic_ns()
         self._classes: Counter[OutcomeClass] = Counter()
         self._acked_writes = 0
+        self._last_write_ns = 0
         self._recent: deque[tuple[int, float, bool]] = deque()
         self._member: str | None = None
         self._timeline: int | None = None
@@ -71,6 +74,8 @@ class Meter:
         if outcome.outcome is not OutcomeClass.ACKED:
             return
         self._acked_writes += outcome.wrote
+        if outcome.wrote:
+            self._last_write_ns = outcome.done_ns
         self._recent.append((outcome.done_ns, (outcome.done_ns - intent.at_ns) / 1e6, outcome.wrote))
         reads = intent.kind in READ_ONLY_KINDS
         if outcome.served is not None and not (reads and self._wrote_once):
@@ -102,6 +107,7 @@ class Meter:
             p99_ms=_percentile(latencies_ms, 0.99),
             member=self._member,
             timeline=self._timeline,
+            last_write_ns=self._last_write_ns,
             syncs=syncs,
             error=pool.last_error,
         )

@@ -1,0 +1,112 @@
+"""`python -m chaos run`: scenarios on real parts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from chaos.faults.mutants import MUTANTS
+from chaos.lab.attachment import need_root
+from chaos.lab.errors import LabError
+from chaos.oracles.verdict import Result
+from chaos.run.checks import Judged
+from chaos.run.scenario import FOLDER, Scenario, load_scenarios
+from chaos.run.suite import Laboratory, choose, run_suite
+
+STYLE = {Result.PASS: "green", Result.FAIL: "bold red", Result.INCONCLUSIVE: "yellow"}
+EXIT = {Result.PASS: 0, Result.FAIL: 1, Result.INCONCLUSIVE: 5}
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--tag", help="Every scenario with this tag, such as p0 or smoke.")
+@click.option("--name", default="chaos", show_default=True, help="Of the lab, so that several can run side by side.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder for what is left. Default: build/chaos/TIME.")
+@click.option("--scenarios", type=click.Path(path_type=Path, exists=True), default=FOLDER, help="Where the files are.")
+@click.option("--seed", default=1, show_default=True, help="Of the load.")
+@click.option("--pg-bindir", help="Programs of another PostgreSQL, such as /usr/lib/postgresql/15/bin.")
+@click.option(
+    "--without", "mutant", type=click.Choice(sorted(MUTANTS)), help="Take a rule out of drctl: it must fail then."
+)
+@click.option("--list", "only_list", is_flag=True, help="Only say which scenarios there are.")
+def run(
+    *,
+    names: tuple[str, ...],
+    tag: str | None,
+    name: str,
+    bundle: Path | None,
+    scenarios: Path,
+    seed: int,
+    pg_bindir: str | None,
+    mutant: str | None,
+    only_list: bool,
+) -> None:
+    """Play scenarios and judge them. Exit code: 0 all passed, 1 one failed, 5 one proved nothing."""
+    console = Console(highlight=False)
+    try:
+        chosen = choose(load_scenarios(scenarios), names, tag)
+        if only_list:
+            console.print(_listing(chosen))
+            return
+        need_root()
+        folder = bundle or Path("build/chaos") / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        folder = folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        laboratory = Laboratory(
+            name=name,
+            tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+            pg_bindir=pg_bindir,
+            mutant=MUTANTS[mutant] if mutant else None,
+        )
+        began_s = time.monotonic()
+        try:
+            results = run_suite(chosen, laboratory, folder, seed=seed, tell=laboratory.tell)
+        finally:
+            laboratory.down()
+    except LabError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    console.print(_table(results))
+    console.print(f"{len(results)} scenarios in {time.monotonic() - began_s:.0f} s; bundles and report: {folder}")
+    sys.exit(max((EXIT[judged.result] for _, judged in results), key=[0, 5, 1].index, default=0))
+
+
+def _listing(scenarios: list[Scenario]) -> Table:
+    table = Table(box=None)
+    for heading in ("Scenario", "Tags", "Why"):
+        table.add_column(heading, no_wrap=heading == "Scenario")
+    for one in scenarios:
+        table.add_row(one.name, " ".join(one.tags), " ".join(one.why.split()))
+    return table
+
+
+def _table(results: list[tuple[Scenario, Judged]]) -> Table:
+    table = Table(title="Chaos on real parts", title_justify="left")
+    for heading in ("Scenario", "Verdict", "Outage s", "Gap s", "Protected s", "Acked", "Lost", "Why"):
+        table.add_column(
+            heading,
+            justify="right" if heading.endswith(" s") or heading in {"Acked", "Lost"} else "left",
+            no_wrap=heading == "Scenario",
+        )
+    for scenario, judged in results:
+        table.add_row(
+            scenario.name,
+            f"[{STYLE[judged.result]}]{judged.result}[/]",
+            _seconds(judged.outage_s),
+            _seconds(judged.gap_s),
+            _seconds(judged.protected_s),
+            str(judged.acked),
+            "-" if judged.lost is None else str(judged.lost),
+            judged.why[:300].replace("[", "\\["),
+        )
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
