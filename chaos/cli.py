@@ -7,7 +7,7 @@ import click
 from chaos.bench.cli import bench
 from chaos.demo.cli import demo
 from chaos.lab.cli import lab
-from chaos.run.cli import run
+from chaos.run.cli import matrix, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,3 +19,4 @@ main.add_command(lab)
 main.add_command(demo)
 main.add_command(bench)
 main.add_command(run)
+main.add_command(matrix)

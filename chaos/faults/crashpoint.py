@@ -11,11 +11,14 @@ import json
 import os
 import re
 import signal
+import sys
+import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from chaos.lab.errors import LabError
 from drctl.controller.effect import BeginRun, ChangeRecord, FinishRun, HostCall, MarkerCall, SaveRun
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 HOLD_MAX_S = 20.0
 """A held effect goes on after this long, whatever became of the one who holds it."""
+ZOMBIE_MAX_S = 5.0
+"""How long the effect of a woken sleeper may keep its process from ending."""
 POLL_S = 0.01
 SPEC = re.compile(
     r"(?:(?P<kind>[a-z]+)/)?(?P<deed>[a-z-]+):(?P<effect>[a-z_.]+)(?:@(?P<step>[a-z_]+))?(?:#(?P<number>\d+))?"
@@ -173,6 +178,13 @@ class Trap:
         self._center = center
         self._own = CrashPoint.parse(first) if first else None
         self._kinds: dict[str, str] = {}
+        self._record = folder / "effects.on"
+        self._effects = folder / "effects.jsonl"
+        self._awake = threading.Event()
+        self._awake.set()
+        self._exit = os._exit
+        # A sleeper that wakes goes on with its effect before its watchdog finds out: the scheduler may be as unkind.
+        patch.object(os, "_exit", self._exit_later).start()
         self._seen: tuple[str, int] = ("", 0)
         """The point that is being counted, and how many effects fitted it."""
 
@@ -181,6 +193,7 @@ class Trap:
         run = self._run_of(effect)
         if run is None:
             return self._perform(effect, ports)
+        self._note(effect, run)
         point = self._point(effect, run)
         match point.deed if point else None:
             case None:
@@ -192,7 +205,7 @@ class Trap:
             case Deed.BEFORE:
                 self._die()
             case Deed.ZOMBIE:
-                os.kill(os.getpid(), signal.SIGSTOP)
+                return self._sleep(effect, ports)
             case Deed.STALL:
                 assert point is not None, "a deed is of a point"
                 time.sleep(point.seconds)
@@ -229,6 +242,31 @@ class Trap:
             self._own = None
             return point
         return point if self._file.claim(point, strike) else None
+
+    def _note(self, effect: Effect, run: str) -> None:
+        """Write down what a run does, where somebody asks for it: the matrix of crash points is made from that."""
+        if self._record.exists():
+            line = json.dumps(
+                {"kind": self._kinds.get(run, ""), "effect": effect.name, "step": getattr(effect, "step", "")}
+            )
+            with self._effects.open("a") as stream:
+                stream.write(line + "\n")
+
+    def _sleep(self, effect: Effect, ports: Ports) -> EffectEnded:
+        """Stop the whole process here; go on with the effect when it is woken, and tell what came of it."""
+        self._awake.clear()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        ended = self._perform(effect, ports)
+        error = type(ended.error).__name__ if ended.error is not None else ""
+        message = ended.error.message if ended.error is not None else ""
+        told = {"event": "zombie_effect", "effect": effect.name, "error": error, "message": message}
+        print(json.dumps(told, ensure_ascii=False), file=sys.stderr, flush=True)
+        self._awake.set()
+        return ended
+
+    def _exit_later(self, code: int) -> None:
+        self._awake.wait(ZOMBIE_MAX_S)
+        self._exit(code)
 
     def _hold(self) -> None:
         until_s = time.monotonic() + HOLD_MAX_S

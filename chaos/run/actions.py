@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from chaos.run.scenario import Step
 
 STRIKE_DEADLINE_S = 30.0
+DRCTL_DEADLINE_S = 90.0
 WAITERS = "from pg_stat_activity where wait_event = 'SyncRep' and backend_type = 'client backend'"
 WAITERS_DEADLINE_S = 3.0
 CALL_OP = "chaos-call"
@@ -205,12 +207,21 @@ def _sql(scene: Scene, step: Step, target: str) -> None:
 @action("drctl")
 def _drctl(scene: Scene, step: Step, _target: str) -> None:
     words = [scene.name(word[1:]) if word.startswith("@") else word for word in step.command]
+    if not step.background:
+        _run_drctl(scene, words, step.exits)
+        return
+    thread = threading.Thread(target=_run_drctl, args=(scene, words, list(range(256))), name="drctl", daemon=True)
+    thread.start()
+    scene.undo.append(lambda: thread.join(DRCTL_DEADLINE_S))
+
+
+def _run_drctl(scene: Scene, words: list[str], exits: list[int]) -> None:
     began_s = time.monotonic()
-    done = scene.lab.drctl(*words, timeout_s=90.0)
+    done = scene.lab.drctl(*words, timeout_s=DRCTL_DEADLINE_S)
     scene.tell(f"drctl {' '.join(words)}: exit {done.returncode} after {time.monotonic() - began_s:.1f} s")
-    if done.returncode not in step.exits:
+    if done.returncode not in exits:
         raise LabError(
-            f"drctl {' '.join(words)} ended with {done.returncode}, expected {step.exits}: "
+            f"drctl {' '.join(words)} ended with {done.returncode}, expected {exits}: "
             f"{' '.join((done.stderr or done.stdout).split())[-400:]}"
         )
 

@@ -125,13 +125,13 @@ def _checks(play: Play) -> Iterator[Check]:
             holds=worst <= expect.setting_restored_within,
             text=f"the setting was put back after {worst:.1f} s, allowed are {expect.setting_restored_within:g} s",
         )
-    if expect.stale_epoch:
-        refused = [event for event in events if "is over: this host has seen" in str(event.get("error", ""))]
-        dropped = [event for event in events if event.get("code") == "run_dropped"]
+    if expect.zombie_refused:
+        woken = [event for event in events if event.get("event") == "zombie_effect"]
+        said = "; ".join(f"{event['effect']}: {event['error'] or 'carried out'}" for event in woken)
         yield Check(
-            name="stale_epoch",
-            holds=bool(refused) or any("refused" in str(event.get("message")) for event in dropped),
-            text="no host refused the zombie's command",
+            name="zombie_refused",
+            holds=bool(woken) and all(event["error"] for event in woken),
+            text=f"what the sleeper went on to do: {said or 'nothing was seen'}",
         )
 
 

@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from chaos.faults.crashpoint import Deed
 from chaos.faults.mutants import MUTANTS
 from chaos.lab.attachment import need_root
 from chaos.lab.errors import LabError
 from chaos.oracles.verdict import Result
 from chaos.run.checks import Judged
+from chaos.run.matrix import DEEDS, KINDS, Cell, run_matrix
 from chaos.run.scenario import FOLDER, Scenario, load_scenarios
 from chaos.run.suite import Laboratory, choose, run_suite
 
@@ -75,6 +77,77 @@ def run(
     console.print(_table(results))
     console.print(f"{len(results)} scenarios in {time.monotonic() - began_s:.0f} s; bundles and report: {folder}")
     sys.exit(max((EXIT[judged.result] for _, judged in results), key=[0, 5, 1].index, default=0))
+
+
+@click.command()
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Of which run. Default: all.")
+@click.option("--deed", "deeds", multiple=True, type=click.Choice([str(one) for one in DEEDS]), help="Default: all.")
+@click.option("--effect", "only", default="", help="Only effects whose name contains this.")
+@click.option("--name", default="chaos", show_default=True, help="Of the lab.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder for what is left. Default: build/matrix/TIME.")
+@click.option("--seed", default=1, show_default=True, help="Of the load.")
+@click.option("--pg-bindir", help="Programs of another PostgreSQL.")
+@click.option("--without", "mutant", type=click.Choice(sorted(MUTANTS)), help="Take a rule out of drctl.")
+def matrix(
+    *,
+    kinds: tuple[str, ...],
+    deeds: tuple[str, ...],
+    only: str,
+    name: str,
+    bundle: Path | None,
+    seed: int,
+    pg_bindir: str | None,
+    mutant: str | None,
+) -> None:
+    """Kill the leader before and after every effect of a run, and let it sleep through its replacement at each."""
+    console = Console(highlight=False)
+    folder = (bundle or Path("build/matrix") / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")).absolute()
+    try:
+        need_root()
+        folder.mkdir(parents=True, exist_ok=True)
+        laboratory = Laboratory(
+            name=name,
+            tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+            pg_bindir=pg_bindir,
+            mutant=MUTANTS[mutant] if mutant else None,
+        )
+        try:
+            judged = run_matrix(
+                laboratory,
+                folder,
+                kinds=kinds or KINDS,
+                deeds=[Deed(one) for one in deeds] or DEEDS,
+                only=only,
+                seed=seed,
+                tell=laboratory.tell,
+            )
+        finally:
+            laboratory.down()
+    except LabError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    console.print(_coverage(judged))
+    passed = sum(one.result is Result.PASS for one in judged.values())
+    console.print(f"{passed} of {len(judged)} cells passed; bundles: {folder}")
+    sys.exit(max((EXIT[one.result] for one in judged.values()), key=[0, 5, 1].index, default=5))
+
+
+def _coverage(judged: dict[Cell, Judged]) -> Table:
+    table = Table(title="The leader dies before, dies after, or sleeps before every effect", title_justify="left")
+    deeds = list(dict.fromkeys(cell.deed for cell in judged))
+    for heading in ("Run", "Effect", *deeds):
+        table.add_column(str(heading), no_wrap=True)
+    for kind, effect in dict.fromkeys((cell.kind, cell.effect) for cell in judged):
+        found = [judged.get(Cell(kind=kind, deed=deed, effect=effect)) for deed in deeds]
+        table.add_row(
+            kind,
+            effect,
+            *(
+                "-" if one is None else f"[{STYLE[one.result]}]{one.result}[/] {_seconds(one.outage_s)}"
+                for one in found
+            ),
+        )
+    return table
 
 
 def _listing(scenarios: list[Scenario]) -> Table:

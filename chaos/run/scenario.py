@@ -94,6 +94,8 @@ class Step(Part):
     undo: list[str] = Field(default_factory=list)
     command: list[str] = Field(default_factory=list)
     exits: list[int] = Field(default_factory=lambda: [0])
+    background: bool = False
+    """Whether nobody waits for a command before the steps that follow; it is waited for when all is mended."""
     point: str = ""
 
 
@@ -117,11 +119,9 @@ class Expect(Part):
     unsafe_min: int = 0
     """Commits that a client saw succeed with the warning that nobody else has them: the fault must bring some about."""
     setting_restored_within: Seconds | None = None
-    stale_epoch: bool = False
-    """A command with an old epoch must have been refused by a host."""
+    zombie_refused: bool = False
+    """What a sleeper went on to do after its successor had acted must have been refused, whatever it was."""
     lost: int = 0
-    errors_at: str | None = None
-    """Clients that are sent to this center get errors, not a hang: its primary is fenced by its own controller."""
 
 
 class Scenario(Part):
