@@ -107,6 +107,14 @@ model: venv  ## the protocol as a model, checked exhaustively, and its mutants
 bench: venv  ## how long outages are as clients see them: each fault nine times, a table and build/bench.json
 	@exec $(PY) -m chaos bench
 
+.PHONY: chaos
+chaos: venv  ## every scenario of P0 on real parts; the report is in build/chaos (root, under 40 minutes)
+	@exec $(PY) -m chaos run --tag p0
+
+.PHONY: matrix
+matrix: venv  ## the leader dies before, dies after, or sleeps before every effect of a failover and a switchover (root)
+	@exec $(PY) -m chaos matrix
+
 .PHONY: clean
 clean:  ## remove what the tasks made in the checkout
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
