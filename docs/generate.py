@@ -243,7 +243,7 @@ def playbooks() -> str:
                     contract.words,
                     "yes" if contract.changes else "no",
                     ", ".join(f"`{name}`" for name in contract.after),
-                    ", ".join(f"`{name}`" for name in contract.params),
+                    ", ".join(f"`{param.name}`" for param in contract.params),
                 ]
                 for contract in CATALOGUE.values()
             ],

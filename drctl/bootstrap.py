@@ -17,6 +17,7 @@ from drctl.controller.perform import Ports
 from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
 from drctl.model.event import Alarm, ControllerStarted, Severity
+from drctl.outside.web import Web
 from drctl.postgres import PostgresDatabase
 from drctl.postgres.examine import examine as examine_members
 from drctl.postgres.prepare import CHANGES, prepare
@@ -66,6 +67,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         coordinator=_coordinator(configuration, center, Presence.RESIDENT),
         database=database(configuration, writer=center),
         host=ssh_host(configuration),
+        outside=Web(),
         clock=clock,
     )
     publisher = Publisher(

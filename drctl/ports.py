@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from drctl.model.command import HostCommand
+from drctl.model.command import HostCommand, Query, WebRequest
 from drctl.model.event import Event
-from drctl.model.evidence import Evidence, MarkerAcked
+from drctl.model.evidence import Evidence, HttpAnswered, MarkerAcked, Queried
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
 from drctl.model.report import HostReport, MemberReport, ObserverReport
 from drctl.model.request import Request, RequestAnswer
@@ -43,6 +43,12 @@ class Database(Protocol):
         Raises EffectUnknown when the wait was cancelled or the link dropped after COMMIT was sent.
         """
 
+    def query(self, member: Member, query: Query, *, deadline_s: float) -> Queried:
+        """Ask `member` one thing, in a transaction that can only read.
+
+        Raises EffectRefused when the server refuses the statement, Unreachable when no answer came in time.
+        """
+
     def watch(self, lost: Callable[[MemberName], None]) -> None:
         """Call `lost` at once, from any thread, when the idle connection to a member breaks."""
 
@@ -61,6 +67,13 @@ class Host(Protocol):
 
     def close(self) -> None:
         """Drop every connection."""
+
+
+class Outside(Protocol):
+    """Servers that drctl knows nothing about: a hospital's own, which its playbooks tell or ask something."""
+
+    def request(self, request: WebRequest, *, key: str, deadline_s: float) -> HttpAnswered:
+        """Send a request; `key` lets the server see that it came before. Any status is an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from drctl.controller import actions
-from drctl.controller.actions import Change, Instant, Plan, Situation
+from drctl.controller.plan import Change, Instant, Plan, Situation
 from drctl.controller.rpo import RpoWatch
 from drctl.decision import decide, syncset
 from drctl.host.bundle import SHEBANG

@@ -23,12 +23,14 @@ from drctl.controller.effect import (
     MarkerCall,
     Probe,
     Publish,
+    QueryCall,
     Result,
     SaveRun,
     SetPaused,
     Stored,
     StoreEffect,
     WatchMarker,
+    WebCall,
 )
 from drctl.model.command import Fence, HostCommand
 from drctl.model.errors import EffectRefused, EffectUnknown, Unreachable
@@ -80,6 +82,8 @@ class Hands:
                 yield from self.client.answer(group, answer, deadline_s)
             case BeginRun() | SaveRun() | ChangeRecord() | FinishRun():
                 return (yield from self._store(effect))
+            case QueryCall() | WebCall():
+                raise EffectRefused("the simulated hospital runs the playbooks as they are shipped")
             case _:
                 assert_never(effect)
         return None

@@ -27,6 +27,7 @@ _COMMANDS = {
     "reinit": "operate:reinit",
     "pause": "pause:pause",
     "resume": "pause:resume",
+    "run": "run:run_group",
     "playbook": "playbook:playbook",
     "init": "init:init",
     "doctor": "doctor:doctor",

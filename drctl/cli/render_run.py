@@ -15,6 +15,7 @@ _STATUS_STYLES: Mapping[StepStatus, str] = {
     StepStatus.DONE: GOOD,
     StepStatus.FAILED: BAD,
     StepStatus.RUNNING: WARN,
+    StepStatus.WAITING: WARN,
     StepStatus.PENDING: FAINT,
     StepStatus.SKIPPED: FAINT,
 }

@@ -37,6 +37,8 @@ def wish(
     candidate: MemberName | None = None,
     not_before_utc: str = "",
     accept_data_loss: bool = False,
+    run: RunId | None = None,
+    step: str = "",
 ) -> Request:
     """A request of this user, now."""
     return Request(
@@ -48,6 +50,8 @@ def wish(
         candidate=candidate,
         not_before_utc=not_before_utc,
         accept_data_loss=accept_data_loss,
+        run=run,
+        step=step,
         made_utc=now_utc(),
     )
 
@@ -89,7 +93,7 @@ def describe(request: Request) -> str:
     """A request in words."""
     who = f" to {request.candidate}" if request.candidate else ""
     loss = ", accepting that acknowledged commits may be lost" if request.accept_data_loss else ""
-    return f"{request.kind} of {request.group}{who}{loss}"
+    return f"{request.kind} of {request.run or request.group}{who}{loss}"
 
 
 def show_topology(invocation: Invocation, groups: Sequence[GroupName]) -> None:

@@ -7,16 +7,31 @@ have ended it is judged. Both are pure functions of the run, the record and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from drctl.controller.own_steps import OWN_JUDGES, OWN_PLANS
+from drctl.controller.plan import (
+    Broken,
+    Call,
+    Calls,
+    Change,
+    Impossible,
+    Instant,
+    Judgement,
+    Nothing,
+    NotYet,
+    Pending,
+    Plan,
+    Situation,
+    Succeeded,
+)
 from drctl.decision.memory import primary_facts, streaming
 from drctl.decision.quorum import choose_heir, missing, satisfied, sync_set_for, unmet
 from drctl.model.command import (
     Checkpoint,
     Fence,
     Follow,
-    HostCommand,
     IfPrimary,
     Promote,
     Rejoin,
@@ -27,124 +42,14 @@ from drctl.model.command import (
 )
 from drctl.model.evidence import Checked, Chosen, Evidence, Fenced, Recorded, Rejoined, Sealed, SealedRole, Stopped
 from drctl.model.identity import MemberName
-from drctl.model.playbook import RunKind, Step
+from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.position import Position
 from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule
 from drctl.model.run import Run, StepRecord, TaskStatus
-from drctl.model.topology import Member
 from drctl.model.view import GroupView
 
 STRAGGLER_S = 0.3
 """How long a seal that suffices already waits for the others: the more are sealed, the more can follow at once."""
-POLL_S = 0.5
-"""Between two looks at something that takes its time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that an action may look at."""
-
-    run: Run
-    record: GroupRecord
-    view: GroupView
-    step: Step
-
-    @property
-    def members(self) -> Mapping[MemberName, Member]:
-        """The group's members by name."""
-        return {member.name: member for member in self.view.group.members}
-
-    @property
-    def target(self) -> MemberName:
-        """The member that a step is about: the heir once one is chosen, unless the file says `on: primary`."""
-        if self.step.params.get("on") == "primary":
-            return self.run.old_primary
-        chosen = self.chosen
-        return chosen.heir if chosen else self.run.old_primary
-
-    @property
-    def chosen(self) -> Chosen | None:
-        """The choice of the heir; None before it."""
-        for _, evidence in reversed(self.run.evidence("choose")):
-            if isinstance(evidence, Chosen):
-                return evidence
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One command to one host, or with `command=None` a marker on its database."""
-
-    member: MemberName
-    command: HostCommand | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
-    """Make these calls at the same time."""
-
-    calls: tuple[Call, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instant:
-    """Done by thinking alone."""
-
-    evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Change the record; done when it is stored."""
-
-    record: GroupRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotYet:
-    """Look again in `after_s`."""
-
-    note: str
-    after_s: float = POLL_S
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    """There is nothing to do, and why."""
-
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impossible:
-    """It cannot be done, and why."""
-
-    note: str
-
-
-Plan = Calls | Instant | Change | NotYet | Nothing | Impossible
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """Calls are out; nothing can be said yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded:
-    """The step is done."""
-
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """The try failed."""
-
-    note: str
-
-
-Judgement = Pending | Succeeded | Broken | NotYet
 
 
 def plan(situation: Situation) -> Plan:
@@ -214,7 +119,7 @@ def _known_silent(view: GroupView, name: MemberName) -> bool:
 def _sealed(situation: Situation, record: StepRecord) -> Judgement:
     sealed = sealed_positions(situation.run)
     promoted = _promoted_heir(situation)
-    switching = situation.run.kind in {RunKind.SWITCHOVER, RunKind.SWITCHBACK}
+    switching = situation.run.kind in HANDOVERS
     heirs = {situation.run.candidate} if switching else sealed.keys() - {situation.run.old_primary}
     waiting = [task for task in record.tasks if task.open]
     # With a person's word for it, the most advanced of those that could be sealed takes over, once all were tried.
@@ -299,7 +204,7 @@ def _choose(situation: Situation) -> Plan:
         return Impossible(note="nobody is sealed")
     if heir == run.old_primary:
         return Impossible(note=f"{heir} alone has everything that may have been acknowledged: start it in place")
-    if run.kind in {RunKind.SWITCHOVER, RunKind.SWITCHBACK} and heir != run.candidate:
+    if run.kind in HANDOVERS and heir != run.candidate:
         return Impossible(note=f"{run.candidate} does not have everything: {heir} is further")
     peers = [member.name for member in situation.view.group.peers]
     rule = Rule(
@@ -361,7 +266,7 @@ def _promote(situation: Situation) -> Plan:
 def _follow(situation: Situation) -> Plan:
     target = situation.target
     told = [member for member, _ in situation.run.evidence("seal") if member is not None and member != target]
-    if situation.run.kind in {RunKind.SWITCHOVER, RunKind.SWITCHBACK} and target != situation.run.old_primary:
+    if situation.run.kind in HANDOVERS and target != situation.run.old_primary:
         told.append(situation.run.old_primary)
     if situation.run.kind is RunKind.RESTART:
         told = [
@@ -458,9 +363,14 @@ _PLANS: Mapping[str, Callable[[Situation], Plan]] = {
     "commit": _commit,
     "rejoin": _rejoin,
     "streaming": _streaming,
+    **OWN_PLANS,
 }
 
-_JUDGES: Mapping[str, Callable[[Situation, StepRecord], Judgement]] = {"seal": _sealed, "rejoin": _rejoined}
+_JUDGES: Mapping[str, Callable[[Situation, StepRecord], Judgement]] = {
+    "seal": _sealed,
+    "rejoin": _rejoined,
+    **OWN_JUDGES,
+}
 
 
 def recent_failovers(record: GroupRecord, now_utc: str) -> tuple[str, ...]:

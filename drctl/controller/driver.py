@@ -11,9 +11,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from drctl.controller.actions import (
+from drctl.controller.actions import judge, plan
+from drctl.controller.calls import effect_of
+from drctl.controller.effect import (
+    AnswerRequest,
+    BeginRun,
+    ChangeRecord,
+    Effect,
+    EffectEnded,
+    FinishRun,
+    HostCall,
+    MarkerCall,
+    QueryCall,
+    SaveRun,
+    StepEffect,
+    Stored,
+    StoreEffect,
+    WebCall,
+)
+from drctl.controller.plan import (
     Broken,
-    Call,
     Calls,
     Change,
     Impossible,
@@ -23,37 +40,30 @@ from drctl.controller.actions import (
     Pending,
     Situation,
     Succeeded,
-    judge,
-    plan,
 )
-from drctl.controller.effect import (
-    BeginRun,
-    ChangeRecord,
-    Effect,
-    EffectEnded,
-    FinishRun,
-    HostCall,
-    MarkerCall,
-    SaveRun,
-    StepEffect,
-    Stored,
-    StoreEffect,
-)
-from drctl.model.command import Rejoin
 from drctl.model.errors import DrctlError, EffectRefused, InvalidInput, StaleEpoch
 from drctl.model.event import Alarm, Event, RunAdopted, RunEnded, RunStarted, Severity, StepChanged
 from drctl.model.event import EffectEnded as EffectEndedEvent
 from drctl.model.evidence import Evidence, Recorded
 from drctl.model.playbook import Step
+from drctl.model.request import Request, RequestAnswer
 from drctl.model.rule import GroupRecord
 from drctl.model.run import Outcome, Run, StepStatus, Task, TaskStatus
 from drctl.model.view import GroupView
+from drctl.playbook.conditions import holds
+from drctl.playbook.people import waiting_words
 from drctl.playbook.progress import (
     AskOperator,
+    AskPeople,
     Await,
+    Deny,
     Dispatch,
     Expire,
     Finished,
+    Unanswered,
+    abandoned,
+    asked,
+    asks,
     closed,
     dispatched,
     next_move,
@@ -61,10 +71,12 @@ from drctl.playbook.progress import (
     task_ended,
     waits,
 )
+from drctl.playbook.word import Unheeded, heard
 
 STORE_TIMEOUT_S = 5.0
 """For one write to the coordinator."""
-MOVES_MAX = 64
+ANSWER_TIMEOUT_S = 5.0
+MOVES_MAX = 1000
 """Moves of one run within one tick: more would mean that it goes in circles."""
 
 
@@ -80,11 +92,12 @@ class Driver:
         self.ended: Run | None = None
         """The last run that ended here, until it is taken by `take_ended`."""
         self._saving: StoreEffect | None = None
-        self._held: list[StepEffect] = []
+        self._held: list[StepEffect | AnswerRequest] = []
+        self.heard: set[str] = set()
+        """Requests that the run heeds already, by id; answered when the run that heeds them is stored."""
         self._saved: Run | None = None
         self._outcome: Finished | None = None
         self._events: list[Event] = []
-        self._over_budget = False
 
     # Beginning and ending
 
@@ -122,10 +135,10 @@ class Driver:
         self.run = None
         self._saving = None
         self._held = []
+        self.heard = set()
         self._saved = None
         self._outcome = None
         self._events = []
-        self._over_budget = False
 
     # What came of effects
 
@@ -149,8 +162,10 @@ class Driver:
         elif isinstance(effect, FinishRun):
             self._emit_end(effect.run)
             self.ended = effect.run
+            answers = tuple(self._held)
+            assert all(isinstance(held, AnswerRequest) for held in answers), "no step is left when a run ends"
             self._reset()
-            return ()
+            return answers
         else:
             assert self.run is not None, "a run that is saved is driven"
             assert stored is not None, "a run that is saved is stored"
@@ -164,27 +179,28 @@ class Driver:
     def effect_ended(self, ended: EffectEnded, now_s: float) -> None:
         """Take the outcome of a step's effect; one of another run or an earlier epoch changes nothing."""
         effect = ended.effect
-        assert isinstance(effect, HostCall | MarkerCall), "only a step's effects end here"
+        assert isinstance(effect, HostCall | MarkerCall | QueryCall | WebCall), "only a step's effects end here"
         if self.run is None or effect.run != self.run.id or effect.epoch != self.run.epoch:
             return
+        member = None if effect.member is None else effect.member.name
         self._emit(
             EffectEndedEvent(
                 group=effect.group,
                 run=effect.run,
                 step=effect.step,
                 effect=effect.name,
-                member=effect.member.name,
+                member=member,
                 elapsed_s=ended.elapsed_s,
                 error=ended.error.message if ended.error else "",
             )
         )
         if isinstance(ended.error, StaleEpoch):
-            self.drop(f"{effect.member.name} refused {effect.name}: {ended.error.message}")
+            self.drop(f"{member} refused {effect.name}: {ended.error.message}")
             return
         self.run = task_ended(
             self.run,
             effect.step,
-            effect.member.name,
+            member,
             effect.attempt,
             status=_status(ended.error),
             evidence=_evidence(ended),
@@ -198,7 +214,7 @@ class Driver:
         """What the run wants done now."""
         if self.run is None:
             return ()
-        self._watch_budget(self.run, view.now_s)
+        self._watch_budget(self.run, view)
         if self._saving is not None:
             return ()
         for _ in range(MOVES_MAX):
@@ -212,8 +228,20 @@ class Driver:
         assert self.run is not None, "asked by tick"
         move = next_move(self.run, view.now_s)
         match move:
+            case Dispatch(step=step) | AskPeople(step=step) if self._left_out(step, view):
+                self._settle(step, StepStatus.SKIPPED, f"not {step.when}".replace("not not ", ""), view)
+                return False
             case Dispatch(step=step):
                 return self._dispatch(step, view)
+            case AskPeople(step=step):
+                self._ask(step, view)
+                return False
+            case Deny(step=step, note=note):
+                self._settle(step, StepStatus.FAILED, note, view)
+                return False
+            case Unanswered(step=step):
+                self.run = abandoned(self.run, f"nobody, who was asked about {step.id}")
+                return False
             case Expire(step=step):
                 open_tasks = [str(task.member) for task in self.run.step(step.id).tasks if task.open]
                 note = self.run.step(step.id).note or f"no answer from {', '.join(open_tasks)}"
@@ -237,7 +265,8 @@ class Driver:
                 self.run = dispatched(
                     self.run, step, [call.member for call in calls], now_s=view.now_s, now_utc=view.now_utc
                 )
-                self._held += [self._effect(call, step, situation) for call in calls]
+                attempt = self.run.step(step.id).attempt
+                self._held += [effect_of(call, situation, attempt) for call in calls]
             case Instant(evidence=evidence):
                 self._begin_step(step)
                 self._prove(step, evidence, view)
@@ -250,10 +279,18 @@ class Driver:
             case Nothing(note=note):
                 self._settle(step, StepStatus.SKIPPED, note, view)
             case Impossible(note=note):
+                # It counts as a try, so that the next one waits its delay, and the last one is the last.
+                self._begin_step(step)
+                self.run = dispatched(self.run, step, [], now_s=view.now_s, now_utc=view.now_utc)
                 self._settle(step, StepStatus.FAILED, note, view)
             case _:
                 assert_never(planned)
         return False
+
+    def _left_out(self, step: Step, view: GroupView) -> bool:
+        """Whether a step whose turn has come is not to be done; asked once, before anything of it."""
+        assert self.run is not None, "asked by tick"
+        return self.run.step(step.id).status is StepStatus.PENDING and not holds(step.when, self.run, view)
 
     def _look_later(self, step: Step, note: str, after_s: float, view: GroupView) -> bool:
         """Look at a waiting step again later; its time goes on running."""
@@ -297,32 +334,45 @@ class Driver:
         assert self.record is not None, "a run has a record"
         return Situation(run=self.run, record=self.record, view=view, step=step)
 
-    def _effect(self, call: Call, step: Step, situation: Situation) -> StepEffect:
-        run, policy = situation.run, situation.view.group.policy
-        member = situation.members[call.member]
-        assert self.run is not None, "asked by dispatch"
-        attempt = self.run.step(step.id).attempt
-        if call.command is None:
-            return MarkerCall(
-                group=run.group,
-                run=run.id,
-                step=step.id,
-                attempt=attempt,
-                epoch=run.epoch,
-                member=member,
-                sequence=int(run.epoch) * 1000 + attempt,
-                deadline_s=min(step.timeout_s, policy.host_timeout_s),
-            )
-        return HostCall(
-            group=run.group,
-            run=run.id,
-            step=step.id,
-            attempt=attempt,
-            epoch=run.epoch,
-            member=member,
-            command=call.command,
-            # A rejoin is a job of the host's: it is begun, and asked about, and never waited for on the line.
-            deadline_s=policy.host_timeout_s if isinstance(call.command, Rejoin) else step.timeout_s,
+    # People
+
+    @property
+    def listens(self) -> bool:
+        """Whether the run can hear people now: not while it is being stored."""
+        return self.run is not None and self._saving is None
+
+    def hear(self, request: Request, view: GroupView) -> str:
+        """Let the run hear what a person says. Why it is not heeded; empty when it is, and then the answer goes out when
+        the run that heeds it is stored.
+        """
+        assert self.run is not None, "asked while it listens"
+        word = heard(self.run, request, now_utc=view.now_utc)
+        if isinstance(word, Unheeded):
+            return word.message
+        self.run = word.run
+        self.heard.add(request.id)
+        answer = RequestAnswer(request=request.id, accepted=True, message=word.message, run=self.run.id)
+        self._held.append(AnswerRequest(group=self.run.group, answer=answer, deadline_s=ANSWER_TIMEOUT_S))
+        return ""
+
+    def _ask(self, step: Step, view: GroupView) -> None:
+        """Let people know that a step waits for them."""
+        assert self.run is not None, "asked by tick"
+        self.run = asked(self.run, step, now_s=view.now_s, now_utc=view.now_utc)
+        assert step.approval is not None, "only a step with an approval waits for people"
+        self._events.append(
+            StepChanged(group=self.run.group, run=self.run.id, step=step.id, status=StepStatus.WAITING, elapsed_s=0.0)
+        )
+        self._call_people(
+            f"{step.id} of {self.run.id} ({self.run.kind}) begins only when people agree within "
+            f"{step.approval.timeout_s:g} s: {waiting_words(self.run, step)}",
+            f"drctl run approve {self.run.id}, or drctl run reject {self.run.id}",
+        )
+
+    def _call_people(self, message: str, remedy: str) -> None:
+        assert self.run is not None, "asked about a run"
+        self._events.append(
+            Alarm(group=self.run.group, severity=Severity.ALARM, code="run_waits", message=message, remedy=remedy)
         )
 
     # Changing the run
@@ -354,6 +404,12 @@ class Driver:
         assert self.run is not None, "a step is of a run"
         self.run = settled(self.run, step, status, note, now_s=view.now_s, now_utc=view.now_utc)
         record = self.run.step(step.id)
+        if asks(self.run, record):
+            self._call_people(
+                f"{step.id} of {self.run.id} ({self.run.kind}) failed, and a person decides within "
+                f"{step.answer_within_s:g} s: {note}",
+                f"drctl run continue {self.run.id}, or drctl run abort {self.run.id}",
+            )
         if record.ended:
             elapsed_s = view.now_s - record.started_s if record.started_s is not None else 0.0
             self._events.append(
@@ -388,15 +444,15 @@ class Driver:
 
     # Telling
 
-    def _watch_budget(self, run: Run, now_s: float) -> None:
+    def _watch_budget(self, run: Run, view: GroupView) -> None:
         """Call for a person once when the run takes longer than was promised. It goes on: stopping would be worse."""
-        if self._over_budget or now_s - run.started_s <= run.playbook.budget_s:
+        if run.over_budget_utc or view.now_s - run.started_s <= run.playbook.budget_s:
             return
-        self._over_budget = True
+        self.run = replace(run, over_budget_utc=view.now_utc)
         at = [
             f"{step.id} ({step.note})" if step.note else step.id
             for step in run.steps
-            if step.status is StepStatus.RUNNING
+            if step.status in {StepStatus.RUNNING, StepStatus.WAITING}
         ]
         self._emit(
             Alarm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import count
 
-from drctl.model.command import HostCommand
+from drctl.model.command import HostCommand, Query, WebRequest
 from drctl.model.errors import DrctlError
 from drctl.model.evidence import Evidence, MarkerAcked
 from drctl.model.identity import Epoch, GroupName, RunId
@@ -148,6 +148,36 @@ class MarkerCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCall:
+    """A step's query of a member's database."""
+
+    group: GroupName
+    run: RunId
+    step: str
+    attempt: int
+    epoch: Epoch
+    member: Member
+    query: Query
+    deadline_s: float
+    name: str = "sql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebCall:
+    """A step's request to a server outside."""
+
+    group: GroupName
+    run: RunId
+    step: str
+    attempt: int
+    epoch: Epoch
+    request: WebRequest
+    deadline_s: float
+    member: None = None
+    name: str = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequest:
     """Tell an operator what became of a request."""
 
@@ -180,7 +210,9 @@ class GuardFence:
 
 
 StoreEffect = BeginRun | SaveRun | ChangeRecord | FinishRun
-StepEffect = HostCall | MarkerCall
+OwnEffect = QueryCall | WebCall
+"""Of steps that a hospital added."""
+StepEffect = HostCall | MarkerCall | OwnEffect
 Effect = (
     Probe
     | Inspect

@@ -19,15 +19,17 @@ from drctl.controller.effect import (
     MarkerCall,
     Probe,
     Publish,
+    QueryCall,
     Result,
     SaveRun,
     SetPaused,
     Stored,
     WatchMarker,
+    WebCall,
 )
 from drctl.model.command import Fence
 from drctl.model.errors import DrctlError
-from drctl.ports import Clock, Coordinator, Database, Host
+from drctl.ports import Clock, Coordinator, Database, Host, Outside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Ports:
     coordinator: Coordinator
     database: Database
     host: Host
+    outside: Outside
     clock: Clock
 
 
@@ -64,6 +67,11 @@ def _call(effect: Effect, ports: Ports) -> Result:
             return ports.host.call(
                 effect.member, epoch=effect.epoch, command=effect.command, deadline_s=effect.deadline_s
             )
+        case QueryCall(member=member, query=query, deadline_s=deadline_s):
+            return ports.database.query(member, query, deadline_s=deadline_s)
+        case WebCall(request=request, deadline_s=deadline_s):
+            key = f"{effect.run}/{effect.step}"
+            return ports.outside.request(request, key=key, deadline_s=deadline_s)
         case GuardFence(member=member, epoch=epoch, deadline_s=deadline_s):
             return ports.host.call(member, epoch=epoch, command=Fence(), deadline_s=deadline_s)
         case Publish(report=report, deadline_s=deadline_s):

@@ -22,9 +22,11 @@ from drctl.controller.effect import (
     MarkerCall,
     Probe,
     Publish,
+    QueryCall,
     SaveRun,
     SetPaused,
     WatchMarker,
+    WebCall,
 )
 from drctl.controller.guard import Guard
 from drctl.controller.leadership import Candidacy
@@ -32,18 +34,18 @@ from drctl.controller.observe import Observation
 from drctl.controller.rpo import RpoWatch
 from drctl.decision.decide import decide
 from drctl.decision.memory import Memory, remember, remember_end
-from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Pause, Refuse, Stay, Why
+from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Hear, Pause, Refuse, Stay, Why
 from drctl.model.command import RejoinMethod
 from drctl.model.event import Alarm, CoordinatorChanged, Decided, Event, LeadershipChanged, MemberChanged, Severity
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, run_id
-from drctl.model.playbook import Playbook, RunKind
+from drctl.model.playbook import MOVES, Playbook, RunKind
 from drctl.model.report import ObserverReport
 from drctl.model.request import Request, RequestAnswer, RequestKind
 from drctl.model.rule import GroupRecord
 from drctl.model.run import Outcome, Run, StepRecord
 from drctl.model.topology import Group, Topology
 from drctl.model.view import GroupView
-from drctl.playbook.progress import adopted
+from drctl.playbook.adoption import adopted
 from drctl.ports import GroupState
 
 ANSWER_TIMEOUT_S = 5.0
@@ -122,8 +124,11 @@ class Controller:
             case Probe() | Inspect() | WatchMarker() | Publish():
                 self._looked(ended, now_s)
             case BeginRun() | SaveRun() | ChangeRecord() | FinishRun():
-                return self._desks[ended.effect.run.group].driver.stored(ended)
-            case HostCall() | MarkerCall():
+                desk = self._desks[ended.effect.run.group]
+                released = desk.driver.stored(ended)
+                desk.answering |= {each.answer.request for each in released if isinstance(each, AnswerRequest)}
+                return released
+            case HostCall() | MarkerCall() | QueryCall() | WebCall():
                 self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
                 if isinstance(ended.effect, HostCall):
                     self.observation.outdate(ended.effect.member.name, now_s)
@@ -221,7 +226,7 @@ class Controller:
             run = desk.driver.run
         elif newest is None or run is None or newest.run != run.id or run.epoch != newest.epoch:
             run = None
-        requests = tuple(request for request in state.requests if request.id not in desk.answering)
+        requests = tuple(request for request in state.requests if request.id not in desk.answering | desk.driver.heard)
         return self.observation.view(
             desk.group,
             GroupState(record=newest, run=run, requests=requests),
@@ -279,9 +284,10 @@ class Controller:
             case Adopt():
                 return self._adopt(desk, view)
             case Refuse(request=request, message=message):
-                desk.answering.add(request.id)
-                answer = RequestAnswer(request=request.id, accepted=False, message=message)
-                return [AnswerRequest(group=desk.group.name, answer=answer, deadline_s=ANSWER_TIMEOUT_S)]
+                return self._refuse(desk, request, message)
+            case Hear(request=request):
+                message = desk.driver.hear(request, view) if desk.driver.listens else ""
+                return self._refuse(desk, request, message) if message else []
             case Pause(request=request, paused=paused):
                 desk.answering.add(request.id)
                 message = f"{desk.group.name} is {'paused' if paused else 'resumed'}"
@@ -290,9 +296,14 @@ class Controller:
             case _:
                 assert_never(decision)
 
+    def _refuse(self, desk: _GroupDesk, request: Request, message: str) -> list[Effect]:
+        desk.answering.add(request.id)
+        answer = RequestAnswer(request=request.id, accepted=False, message=message)
+        return [AnswerRequest(group=desk.group.name, answer=answer, deadline_s=ANSWER_TIMEOUT_S)]
+
     def _must_wait(self, desk: _GroupDesk, begin: Begin, now_s: float) -> bool:
         """Whether groups that this one comes after must be served first; not for ever, and never for its standbys."""
-        if begin.kind not in {RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK}:
+        if begin.kind not in MOVES:
             return False
         if not any(_unsettled(self._desks[name]) for name in desk.group.after):
             desk.waits_since_s = None
@@ -380,9 +391,11 @@ class Controller:
 def _unsettled(desk: _GroupDesk) -> bool:
     """Whether a group is being moved, or is about to be."""
     if desk.driver.run is not None:
-        return desk.driver.run.kind in {RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK, RunKind.RESTART}
+        return desk.driver.run.kind in MOVES | {RunKind.RESTART}
     match desk.decision:
-        case Begin(kind=RunKind.FAILOVER | RunKind.SWITCHOVER | RunKind.SWITCHBACK | RunKind.RESTART) | Adopt():
+        case Begin(kind=kind):
+            return kind in MOVES | {RunKind.RESTART}
+        case Adopt():
             return True
         case Stay(why=Why.SUSPECT):
             return True
@@ -410,6 +423,8 @@ def _reason(decision: Decision) -> str:
             return message
         case Pause(paused=paused):
             return "pause" if paused else "resume"
+        case Hear(request=request):
+            return f"{request.operator}: {request.kind}"
         case _:
             assert_never(decision)
 
@@ -425,7 +440,7 @@ def _gist(decision: Decision | None) -> tuple[str, str]:
             return ("begin", kind.value)
         case Ask(missing=missing):
             return ("ask", ",".join(missing))
-        case Refuse(request=request) | Pause(request=request):
+        case Refuse(request=request) | Pause(request=request) | Hear(request=request):
             return ("answer", request.id)
         case Adopt():
             return ("adopt", "")

@@ -7,10 +7,10 @@ from typing import assert_never
 from drctl.decision.diagnosis import Diagnosis, Health
 from drctl.decision.memory import Memory, primary_facts, streaming
 from drctl.decision.returning import home_member
-from drctl.decision.verdict import Begin, Decision, Pause, Refuse
+from drctl.decision.verdict import Begin, Decision, Hear, Pause, Refuse
 from drctl.model.identity import MemberName
 from drctl.model.playbook import RunKind
-from drctl.model.request import Request, RequestKind
+from drctl.model.request import ABOUT_A_RUN, Request, RequestKind
 from drctl.model.view import GroupView
 
 
@@ -23,6 +23,10 @@ def answer_request(view: GroupView, memory: Memory, diagnosis: Diagnosis) -> Dec
     request = due[0]
     if request.kind in {RequestKind.PAUSE, RequestKind.RESUME}:
         return Pause(request=request, paused=request.kind is RequestKind.PAUSE)
+    if request.kind in ABOUT_A_RUN:
+        if view.run is not None:
+            return Hear(request=request)
+        return Refuse(request=request, message=f"no run is under way in {view.group.name}")
     if view.record.paused:
         return Refuse(request=request, message=f"{view.group.name} is paused; type: drctl resume {view.group.name}")
     if view.run is not None:
@@ -33,6 +37,8 @@ def answer_request(view: GroupView, memory: Memory, diagnosis: Diagnosis) -> Dec
     match request.kind:
         case RequestKind.SWITCHOVER:
             return _switch(view, memory, diagnosis, request, RunKind.SWITCHOVER, request.candidate)
+        case RequestKind.EVACUATE:
+            return _switch(view, memory, diagnosis, request, RunKind.EVACUATE, request.candidate)
         case RequestKind.SWITCHBACK:
             home = home_member(view)
             if home is None:
@@ -47,8 +53,8 @@ def answer_request(view: GroupView, memory: Memory, diagnosis: Diagnosis) -> Dec
             )
         case RequestKind.REJOIN | RequestKind.REINIT:
             return _rejoin(view, diagnosis, request)
-        case RequestKind.ABORT:
-            return Refuse(request=request, message=f"no run is under way in {view.group.name}")
+        case RequestKind.ABORT | RequestKind.CONTINUE | RequestKind.APPROVE | RequestKind.REJECT:
+            raise AssertionError(f"{request.kind} is about a run")
         case _:
             assert_never(request.kind)
 

@@ -56,6 +56,13 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hear:
+    """Let the run that is under way hear what a person says to it."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
     """Answer an operator's request with no."""
 
@@ -81,4 +88,4 @@ class Ask:
     """Members whose return would settle it."""
 
 
-Decision = Stay | Begin | Adopt | Refuse | Pause | Ask
+Decision = Stay | Begin | Adopt | Hear | Refuse | Pause | Ask

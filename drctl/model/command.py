@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from drctl.model.identity import MemberName
+from drctl.model.identity import MemberName, RunId
 from drctl.model.rule import SyncSet
 
 
@@ -106,4 +106,34 @@ class Rejoin:
     method: RejoinMethod = RejoinMethod.AUTO
 
 
-HostCommand = Seal | Fence | Stop | Start | SetSync | Promote | Follow | Checkpoint | Rejoin
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAllowed:
+    """Run a command that the host's own list allows, by its name there."""
+
+    name: ClassVar[str] = "command"
+    allowed: str
+    run: RunId
+    step: str
+
+
+HostCommand = Seal | Fence | Stop | Start | SetSync | Promote | Follow | Checkpoint | Rejoin | RunAllowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A statement for a member's database, in a transaction that can only read."""
+
+    text: str
+    database: str = ""
+    """Empty means the one that drctl looks at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebRequest:
+    """A request to a server outside."""
+
+    method: str
+    url: str
+    body: str = ""
+    content_type: str = ""
+    """Empty means that of JSON, where there is a body."""

@@ -60,15 +60,6 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaughtUp:
-    """The candidate has everything up to the old primary's final position."""
-
-    kind: Literal["caught_up"] = "caught_up"
-    written: Lsn
-    wanted: Lsn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """The heir, out of which sealed members, and the rule that it brings."""
 
@@ -159,6 +150,38 @@ class Rejoined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRan:
+    """A command that the host's list allows ended by itself."""
+
+    kind: Literal["command_ran"] = "command_ran"
+    command: str
+    """Its name in the list."""
+    code: int
+    output: str
+    """The end of what it said; bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queried:
+    """A read-only statement was answered."""
+
+    kind: Literal["queried"] = "queried"
+    value: str | None
+    """The first column of the first row as text; None when it is null, or when there is no row. Bounded."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswered:
+    """A server outside answered a request."""
+
+    kind: Literal["http_answered"] = "http_answered"
+    status: int
+    body: str
+    """Its beginning; bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """A check passed, or a step had nothing to do, and why."""
 
@@ -171,7 +194,6 @@ Evidence = (
     | Fenced
     | Stopped
     | Started
-    | CaughtUp
     | Chosen
     | Recorded
     | Promoted
@@ -179,5 +201,11 @@ Evidence = (
     | SyncChanged
     | MarkerAcked
     | Rejoined
+    | CommandRan
+    | Queried
+    | HttpAnswered
     | Checked
 )
+
+TEXT_LENGTH_MAX = 1000
+"""Of what a hospital's own step leaves behind: enough for a person, and for the journal."""

@@ -18,7 +18,18 @@ class RequestKind(StrEnum):
     REINIT = "reinit"
     PAUSE = "pause"
     RESUME = "resume"
+    EVACUATE = "evacuate"
+    """As SWITCHOVER, because a center is to be emptied."""
     ABORT = "abort"
+    """End a run before its point of no return."""
+    CONTINUE = "continue"
+    """Let a run go on although a step failed that asks."""
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+ABOUT_A_RUN = frozenset({RequestKind.ABORT, RequestKind.CONTINUE, RequestKind.APPROVE, RequestKind.REJECT})
+"""What is said to a run that is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,10 @@ class Request:
     not_before_utc: str = ""
     """ISO 8601; empty means now."""
     accept_data_loss: bool = False
+    run: RunId | None = None
+    """The run that it is about; None for all that begins one."""
+    step: str = ""
+    """The step that it is about; empty means the one that waits."""
     made_utc: str
 
 

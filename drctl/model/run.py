@@ -47,6 +47,8 @@ class StepStatus(StrEnum):
     """How a step stands."""
 
     PENDING = "pending"
+    WAITING = "waiting"
+    """Its turn has come, and people must agree before it begins."""
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
@@ -72,6 +74,8 @@ class StepRecord:
     ended_utc: str = ""
     note: str = ""
     """Why it was skipped, or failed, or what it waits for; empty otherwise."""
+    overruled_by: str = ""
+    """Who decided that the run goes on although it failed; empty when nobody did."""
 
     @property
     def ended(self) -> bool:
@@ -100,6 +104,17 @@ class Outcome(StrEnum):
     ROLLED_BACK = "rolled_back"
     SUPERSEDED = "superseded"
     """Another operation, with a higher epoch, took over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What a person said about a step that waits for an approval."""
+
+    step: str
+    operator: str
+    agrees: bool
+    at_utc: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +161,11 @@ class Run:
     adoptions: tuple[Adoption, ...] = ()
     steps: tuple[StepRecord, ...]
     rolling_back: bool = False
+    votes: tuple[Vote, ...] = ()
+    aborted_by: str = ""
+    """Who ended the run before its end, or left it without an answer; empty when nobody did."""
+    over_budget_utc: str = ""
+    """When it was told that the budget was exceeded; empty before."""
     journal_version: int = -1
     """Of the znode that was read; -1 before it is stored."""
 

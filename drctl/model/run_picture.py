@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import assert_never
 
 from drctl.model.evidence import (
-    CaughtUp,
     Checked,
     Chosen,
+    CommandRan,
     Evidence,
     Fenced,
     Following,
+    HttpAnswered,
     MarkerAcked,
     Promoted,
+    Queried,
     Recorded,
     Rejoined,
     Sealed,
@@ -22,10 +24,10 @@ from drctl.model.evidence import (
     SyncChanged,
 )
 from drctl.model.identity import MemberName
-from drctl.model.position import format_lsn
 from drctl.model.run import Run, StepRecord, StepStatus, TaskStatus
 from drctl.model.snapshot import RunSnapshot, StepSnapshot
 
+SAID_LENGTH_MAX = 160
 _BEGUN = {StepStatus.RUNNING, StepStatus.DONE, StepStatus.FAILED}
 
 
@@ -106,8 +108,6 @@ def sentence(evidence: Evidence) -> str:
             return f"stopped {'cleanly' if evidence.clean else 'uncleanly'} at {evidence.final}"
         case Started():
             return "started as a standby" if evidence.in_recovery else "started as a primary"
-        case CaughtUp():
-            return f"has {format_lsn(evidence.written)} of {format_lsn(evidence.wanted)}"
         case Chosen():
             return f"{evidence.heir} is the heir; the new rule is {evidence.rule}"
         case Recorded():
@@ -124,10 +124,32 @@ def sentence(evidence: Evidence) -> str:
             return f"marker {evidence.sequence} acknowledged in {evidence.elapsed_s * 1000:.0f} ms"
         case Rejoined():
             return _rejoined(evidence)
+        case CommandRan() | Queried() | HttpAnswered():
+            return _own(evidence)
         case Checked():
             return evidence.detail
         case _:
             assert_never(evidence)
+
+
+def _own(evidence: CommandRan | Queried | HttpAnswered) -> str:
+    """Of a step that a hospital added."""
+    match evidence:
+        case CommandRan():
+            return f"{evidence.command} ended with {evidence.code}{_said(evidence.output)}"
+        case Queried():
+            found = "nothing" if evidence.rows == 0 else "null" if evidence.value is None else repr(evidence.value)
+            return f"answered {found}"
+        case HttpAnswered():
+            return f"answered {evidence.status}{_said(evidence.body)}"
+        case _:
+            assert_never(evidence)
+
+
+def _said(text: str) -> str:
+    """What was said, in a line; empty when nothing was."""
+    line = " ".join(text.split())
+    return f": {line[:SAID_LENGTH_MAX]}" if line else ""
 
 
 def _rejoined(evidence: Rejoined) -> str:

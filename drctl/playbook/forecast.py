@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from drctl.model.identity import MemberName
-from drctl.model.playbook import Playbook, RunKind, Step
+from drctl.model.playbook import MOVES, Playbook, RunKind, Step
 from drctl.model.run import StepStatus
 from drctl.model.snapshot import RunSnapshot
-
-SWITCHES = frozenset({RunKind.SWITCHOVER, RunKind.SWITCHBACK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ def _forecast(kind: RunKind, step: Step, cast: Cast, past: Sequence[RunSnapshot]
 
 
 def _members(kind: RunKind, step: Step, cast: Cast) -> tuple[tuple[MemberName, ...], MemberName | None]:
-    stays = step.params.get("on") == "primary" or kind not in {RunKind.FAILOVER, *SWITCHES}
+    stays = step.params.get("on") == "primary" or kind not in MOVES
     target = cast.primary if stays else cast.candidate
     match step.uses:
         case "checkpoint" | "fence" | "stop" | "start":

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from drctl.model.playbook import OnFailure, Playbook, Step
 from drctl.playbook.catalogue import CATALOGUE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flaw:
-    """What is wrong with one step, or with the whole."""
-
-    step: str
-    """Empty for the whole playbook."""
-    message: str
-    remedy: str
+from drctl.playbook.flaw import Flaw, certainly_before
+from drctl.playbook.middle import flaws_in_the_middle
+from drctl.playbook.usage import misuses
 
 
 def flaws(playbook: Playbook) -> tuple[Flaw, ...]:
     """Everything that forbids a playbook to run."""
     return (
-        *_order(playbook.steps),
-        # Nothing of the way forward is certain when the way back begins.
-        *_order(playbook.rollback),
+        *_order(playbook),
         *_no_return(playbook),
         *_way_back(playbook),
-        *_unanswered(playbook),
+        *misuses(playbook),
+        *flaws_in_the_middle(playbook),
         *_budget(playbook),
     )
 
 
-def certainly_before(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """The steps that have certainly ended when `step` begins, in the order of the file."""
-    by_id = {each.id: each for each in steps}
-    places = {each.id: place for place, each in enumerate(steps)}
-    found: set[str] = set()
-    waiting = [step.id]
-    while waiting:
-        here = by_id[waiting.pop()]
-        place = places[here.id]
-        needed = here.needs or ((steps[place - 1].id,) if place else ())
-        for name in needed:
-            if name in by_id and name not in found:
-                found.add(name)
-                waiting.append(name)
-    return tuple(each for each in steps if each.id in found)
-
-
-def _order(steps: tuple[Step, ...]) -> Iterable[Flaw]:
-    for step in steps:
-        after = CATALOGUE[step.uses].after
-        certain = [each for each in certainly_before(steps, step) if each.waited_for]
+def _order(playbook: Playbook) -> Iterable[Flaw]:
+    # Nothing of the way forward is certain when the way back begins: each way is looked at alone.
+    for step in (*playbook.steps, *playbook.rollback):
+        contract = CATALOGUE[step.uses]
+        after = contract.after if playbook.kind in contract.after_in else ()
+        certain = [each for each in certainly_before(playbook, step) if each.waited_for]
         have = {each.uses for each in certain if each.on_failure is not OnFailure.CONTINUE and not each.when}
         if after and step.always:
             yield Flaw(
@@ -91,9 +67,7 @@ def _no_return(playbook: Playbook) -> Iterable[Flaw]:
 def _way_back(playbook: Playbook) -> Iterable[Flaw]:
     """A step that rolls back has a way back, and has ended before the point of no return begins."""
     decided = [
-        {each.id for each in certainly_before(playbook.steps, step)}
-        for step in playbook.steps
-        if step.point_of_no_return
+        {each.id for each in certainly_before(playbook, step)} for step in playbook.steps if step.point_of_no_return
     ]
     passed = {step.id: place for place, step in enumerate(playbook.steps)}
     last = min((passed[step.id] for step in playbook.steps if step.point_of_no_return), default=len(passed))
@@ -115,27 +89,11 @@ def _way_back(playbook: Playbook) -> Iterable[Flaw]:
             )
 
 
-def _unanswered(playbook: Playbook) -> Iterable[Flaw]:
-    """What a file may say and a run does not heed is refused: nobody shall rely on it."""
-    for step in (*playbook.steps, *playbook.rollback):
-        for written, key, remedy in (
-            (bool(step.when), "when", "remove it: a step is always done when its turn comes"),
-            (step.approval is not None, "approval", "remove it, and approve before you begin the operation"),
-            (
-                step.on_failure is OnFailure.ASK,
-                "on_failure: ask",
-                "write on_failure: abort; the operation can be begun again",
-            ),
-        ):
-            if written:
-                yield Flaw(step=step.id, message=f"`{key}` is not supported in this version", remedy=remedy)
-
-
 def worst_s(steps: tuple[Step, ...]) -> float:
-    """The longest that a run of `steps` can take: its longest path, every try failing but the last."""
+    """The longest that one way can take: its longest path, every try failing but the last."""
     ends_s: dict[str, float] = {}
     for place, step in enumerate(steps):
-        needed = step.needs or ((steps[place - 1].id,) if place else ())
+        needed = step.needs if step.needs or step.first else tuple(each.id for each in steps[:place][-1:])
         begins_s = max((ends_s.get(name, 0.0) for name in needed), default=0.0)
         ends_s[step.id] = begins_s + (step.worst_s if step.waited_for else 0.0)
     return max(ends_s.values(), default=0.0)
@@ -143,7 +101,7 @@ def worst_s(steps: tuple[Step, ...]) -> float:
 
 def _budget(playbook: Playbook) -> Iterable[Flaw]:
     needed_s = worst_s(playbook.steps) + worst_s(playbook.rollback)
-    if needed_s > playbook.budget_s:
+    if needed_s > playbook.budget_s > 0:
         yield Flaw(
             step="",
             message=f"its worst path takes {needed_s:g} s, and its budget is {playbook.budget_s:g} s",

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from drctl.model.evidence import Evidence
-from drctl.model.identity import Epoch, MemberName
+from drctl.model.identity import MemberName
 from drctl.model.playbook import OnFailure, Step
-from drctl.model.run import Adoption, Outcome, Run, StepRecord, StepStatus, Task, TaskStatus
-from drctl.playbook.catalogue import CATALOGUE
+from drctl.model.run import Outcome, Run, StepRecord, StepStatus, Task, TaskStatus
+from drctl.playbook.people import agreed, refused, waiting_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,21 @@ class Dispatch:
     """Begin a step, or try it again."""
 
     step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPeople:
+    """A step's turn has come, and people must agree before it begins."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """People did not agree, and why."""
+
+    step: Step
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +58,20 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOperator:
-    """A step failed, and its playbook leaves what follows to a person."""
+    """A step failed, and its playbook leaves what follows to a person, until `until_s`."""
+
+    step: Step
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A person was asked about a failed step, and did not answer in time."""
 
     step: Step
 
 
-Move = Dispatch | Expire | Await | Finished | AskOperator
+Move = Dispatch | AskPeople | Deny | Expire | Await | Finished | AskOperator | Unanswered
 
 
 def next_move(run: Run, now_s: float) -> Move:
@@ -67,15 +90,23 @@ def next_move(run: Run, now_s: float) -> Move:
                 return Expire(step=step)
             if step.waited_for:
                 until_s.append(record.attempt_started_s + step.timeout_s)
+        elif record.status is StepStatus.WAITING:
+            decided = _decided(run, record, now_s)
+            if decided is not None:
+                return decided
+            assert step.approval is not None, "a step that waits for people has an approval"
+            until_s.append(_began_s(record) + step.approval.timeout_s)
         elif record.status is StepStatus.PENDING and _may_begin(run, record):
-            return Dispatch(step=step)
-    asking = [
-        record
-        for record in run.steps
-        if record.status is StepStatus.FAILED and run.playbook.step(record.id).on_failure is OnFailure.ASK
-    ]
-    if asking and any(record.status is StepStatus.PENDING for record in run.steps):
-        return AskOperator(step=run.playbook.step(asking[0].id))
+            return AskPeople(step=step) if step.approval and not agreed(run, step) else Dispatch(step=step)
+    asking = [record for record in run.steps if asks(run, record)]
+    for record in asking:
+        assert record.ended_s is not None, "what failed has ended"
+        step = run.playbook.step(record.id)
+        if now_s >= record.ended_s + step.answer_within_s:
+            return Unanswered(step=step)
+    if asking:
+        step = run.playbook.step(asking[0].id)
+        return AskOperator(step=step, until_s=(asking[0].ended_s or 0.0) + step.answer_within_s)
     if until_s:
         return Await(until_s=min(until_s))
     waited_for = [record for record in run.steps if run.playbook.step(record.id).waited_for]
@@ -83,17 +114,47 @@ def next_move(run: Run, now_s: float) -> Move:
     return _finished(run)
 
 
+def _decided(run: Run, record: StepRecord, now_s: float) -> Move | None:
+    """What follows for a step that waits for people; None while they have not decided."""
+    step = run.playbook.step(record.id)
+    assert step.approval is not None, "a step that waits for people has an approval"
+    no = refused(run, step)
+    if no is not None:
+        return Deny(step=step, note=f"{no.operator} said no{f': {no.reason}' if no.reason else ''}")
+    if agreed(run, step):
+        return Dispatch(step=step)
+    if now_s >= _began_s(record) + step.approval.timeout_s:
+        return Deny(step=step, note=f"{step.approval.timeout_s:g} s are over: {waiting_words(run, step)}")
+    return None
+
+
+def _began_s(record: StepRecord) -> float:
+    assert record.started_s is not None, "a step that waits has begun to"
+    return record.started_s
+
+
+def asks(run: Run, record: StepRecord) -> bool:
+    """Whether a person is to say what follows after the failure of a step."""
+    return (
+        record.status is StepStatus.FAILED
+        and run.playbook.step(record.id).on_failure is OnFailure.ASK
+        and not record.overruled_by
+        and not gives_up(run, record.id)
+    )
+
+
 def _may_begin(run: Run, record: StepRecord) -> bool:
     step = run.playbook.step(record.id)
-    if _goes_back(run, record.id) and any(
-        each.status is StepStatus.RUNNING and run.playbook.step(each.id).waited_for and not _goes_back(run, each.id)
-        for each in run.steps
-    ):
-        # A stop that is still under way must not meet the start that takes it back.
+    back = run.playbook.goes_back(record.id)
+    # A stop that is still under way must not meet the start that takes it back; what is done always comes last.
+    other_way = [each for each in run.steps if run.playbook.goes_back(each.id) is not back]
+    if back and any(each.status is StepStatus.RUNNING and run.playbook.step(each.id).waited_for for each in other_way):
         return False
-    for needed in needs_of(run, step):
+    if run.rolling_back and not back and not all(each.ended for each in other_way):
+        return False
+    for needed in run.playbook.needs(step):
         before = run.step(needed)
-        if before.status is StepStatus.FAILED and run.playbook.step(needed).on_failure is OnFailure.ASK:
+        if asks(run, before):
             return False
         if before.ended:
             continue
@@ -103,31 +164,15 @@ def _may_begin(run: Run, record: StepRecord) -> bool:
     return True
 
 
-def needs_of(run: Run, step: Step) -> tuple[str, ...]:
-    """The steps that must have ended first: those that the file names, else the one before."""
-    if step.needs:
-        return step.needs
-    ids = [record.id for record in run.steps]
-    place = ids.index(step.id)
-    return (ids[place - 1],) if place else ()
-
-
-def _goes_back(run: Run, step_id: str) -> bool:
-    return any(step.id == step_id for step in run.playbook.rollback)
-
-
 def _finished(run: Run) -> Finished:
-    failed = [
-        record
-        for record in run.steps
-        if record.status is StepStatus.FAILED and run.playbook.step(record.id).on_failure is not OnFailure.CONTINUE
-    ]
+    failed = [record for record in run.steps if record.status is StepStatus.FAILED and not _tolerated(run, record)]
+    words = [f"aborted by {run.aborted_by}"] if run.aborted_by else []
+    note = "; ".join([*words, *(f"{record.id}: {record.note}" for record in failed)])
     if run.rolling_back:
-        stuck = [record for record in failed if _goes_back(run, record.id)]
-        outcome = Outcome.FAILED if stuck else Outcome.ROLLED_BACK
-        return Finished(outcome=outcome, note="; ".join(f"{record.id}: {record.note}" for record in failed))
-    if failed:
-        return Finished(outcome=Outcome.FAILED, note="; ".join(f"{record.id}: {record.note}" for record in failed))
+        stuck = [record for record in failed if run.playbook.goes_back(record.id)]
+        return Finished(outcome=Outcome.FAILED if stuck else Outcome.ROLLED_BACK, note=note)
+    if failed or run.aborted_by:
+        return Finished(outcome=Outcome.FAILED, note=note)
     weak = [
         record for record in run.steps if record.status is StepStatus.FAILED and run.playbook.step(record.id).waited_for
     ]
@@ -135,6 +180,23 @@ def _finished(run: Run) -> Finished:
         note = "; ".join(f"{record.id}: {record.note}" for record in weak)
         return Finished(outcome=Outcome.DEGRADED, note=note)
     return Finished(outcome=Outcome.DONE, note="")
+
+
+def _tolerated(run: Run, record: StepRecord) -> bool:
+    """Whether the run goes on although this step failed."""
+    return run.playbook.step(record.id).on_failure is OnFailure.CONTINUE or bool(record.overruled_by)
+
+
+def asked(run: Run, step: Step, *, now_s: float, now_utc: str) -> Run:
+    """`run` with `step` waiting for people to agree."""
+    record = replace(
+        run.step(step.id),
+        status=StepStatus.WAITING,
+        started_s=now_s,
+        started_utc=now_utc,
+        note=waiting_words(run, step),
+    )
+    return _with_step(run, record)
 
 
 def dispatched(run: Run, step: Step, members: Iterable[MemberName | None], *, now_s: float, now_utc: str) -> Run:
@@ -191,7 +253,7 @@ def waits(run: Run, step: Step, *, again_at_s: float, note: str) -> Run:
 def settled(run: Run, step: Step, status: StepStatus, note: str, *, now_s: float, now_utc: str) -> Run:
     """`run` after `step` ended with `status`; a failure is tried again, or takes the way that the playbook says."""
     record = run.step(step.id)
-    if status is StepStatus.FAILED and record.attempt <= step.retries:
+    if status is StepStatus.FAILED and _tries_again(run, step, record):
         return _with_step(
             run,
             replace(
@@ -199,7 +261,7 @@ def settled(run: Run, step: Step, status: StepStatus, note: str, *, now_s: float
                 attempt_started_s=None,
                 again_at_s=now_s + step.delay_s,
                 note=note,
-                tasks=_closed(record, now_s),
+                tasks=forgotten(record, now_s),
             ),
         )
     ended = replace(
@@ -211,23 +273,52 @@ def settled(run: Run, step: Step, status: StepStatus, note: str, *, now_s: float
         ended_utc=now_utc,
         started_s=now_s if record.started_s is None else record.started_s,
         started_utc=record.started_utc or now_utc,
-        tasks=_closed(record, now_s),
+        tasks=forgotten(record, now_s),
     )
+    over = gives_up(run, step.id)
     run = _with_step(run, ended)
-    if status is not StepStatus.FAILED or (run.rolling_back and not _goes_back(run, step.id)):
+    if status is not StepStatus.FAILED or over:
         return run
-    # Adopted after the promotion, what came before it is done again, and may fail where only forward is left.
-    back = step.on_failure is OnFailure.ROLLBACK and not run.rolling_back and not passed_no_return(run)
-    if back:
-        run = _skip_rest(run, f"{step.id} failed, rolling back")
-        return replace(
-            run,
-            rolling_back=True,
-            steps=(*run.steps, *(StepRecord(id=each.id) for each in run.playbook.rollback)),
-        )
-    if step.on_failure in {OnFailure.ABORT, OnFailure.ROLLBACK}:
+    if step.on_failure is OnFailure.ROLLBACK:
+        return turned_back(run, f"{step.id} failed")
+    if step.on_failure is OnFailure.ABORT:
         return _skip_rest(run, f"{step.id} failed")
     return run
+
+
+def _tries_again(run: Run, step: Step, record: StepRecord) -> bool:
+    """Whether there are tries left; none for people who did not agree, nor on a way that leads no further."""
+    return (
+        record.status is StepStatus.RUNNING
+        and record.attempt <= step.retries
+        and (step.always or not gives_up(run, step.id))
+    )
+
+
+def turned_back(run: Run, why: str) -> Run:
+    """`run` on its way back, where there is one and it may still be taken; else nothing more of it begins."""
+    # Adopted after the promotion, what came before it is done again, and may fail where only forward is left.
+    if not run.playbook.rollback or run.rolling_back or passed_no_return(run):
+        return _skip_rest(run, why)
+    run = _skip_rest(run, f"{why}, rolling back")
+    return replace(
+        run, rolling_back=True, steps=(*run.steps, *(StepRecord(id=each.id) for each in run.playbook.rollback))
+    )
+
+
+def abandoned(run: Run, who: str) -> Run:
+    """`run` after a person ended it, or nobody answered: it goes back where it took something away, else it stops."""
+    run = replace(run, aborted_by=who)
+    took = any(
+        run.playbook.step(record.id).uses in {"stop", "seal", "fence"} and record.started_utc for record in run.steps
+    )
+    why = f"aborted by {who}"
+    return turned_back(run, why) if took else _skip_rest(run, why)
+
+
+def overruled(run: Run, step: Step, who: str) -> Run:
+    """`run` going on although `step` failed, because a person said so."""
+    return _with_step(run, replace(run.step(step.id), overruled_by=who))
 
 
 def passed_no_return(run: Run) -> bool:
@@ -246,7 +337,8 @@ def closed(run: Run) -> Run:
     )
 
 
-def _closed(record: StepRecord, now_s: float) -> tuple[Task, ...]:
+def forgotten(record: StepRecord, now_s: float) -> tuple[Task, ...]:
+    """The tasks of `record`, of which nobody waits for any longer."""
     return tuple(
         replace(task, status=TaskStatus.UNKNOWN, error="not waited for any longer", ended_s=now_s)
         if task.open
@@ -256,79 +348,38 @@ def _closed(record: StepRecord, now_s: float) -> tuple[Task, ...]:
 
 
 def _skip_rest(run: Run, note: str) -> Run:
+    """`run` with all that has not begun left out, and what only waits to be looked at or tried again too."""
     return replace(
         run,
         steps=tuple(
             replace(record, status=StepStatus.SKIPPED, note=note)
-            if record.status is StepStatus.PENDING and not run.playbook.step(record.id).always
+            if _idle(record) and not run.playbook.step(record.id).always
             else record
             for record in run.steps
         ),
     )
 
 
+def _idle(record: StepRecord) -> bool:
+    if record.status in {StepStatus.PENDING, StepStatus.WAITING}:
+        return True
+    between = record.again_at_s is not None and not any(task.open for task in record.tasks)
+    return record.status is StepStatus.RUNNING and between
+
+
 def _with_step(run: Run, changed: StepRecord) -> Run:
     return replace(run, steps=tuple(changed if record.id == changed.id else record for record in run.steps))
 
 
-def adopted(run: Run, *, epoch: Epoch, owner: str, now_s: float, now_utc: str) -> Run:
-    """`run` in the hands of another controller, with a higher epoch.
-
-    Until the commit, what the protocol proved under the old epoch is proved anew: sealing again is quick, and nothing
-    of it is undone by doing it twice. Everything else that is done stays done, and what was under way begins again.
-    A run that has given up, or that goes back, does nothing of its way forward again.
-    """
-    committed = any(
-        run.playbook.step(record.id).uses == "commit" and record.status is StepStatus.DONE for record in run.steps
-    )
-    steps = []
-    for record in run.steps:
-        step = run.playbook.step(record.id)
-        over = run.rolling_back and not _goes_back(run, record.id) and not step.always
-        proven_anew = CATALOGUE[step.uses].proven_by_epoch and not committed and not _given_up(run, record.id)
-        if record.status is StepStatus.RUNNING and over:
-            steps.append(_rebased(_abandoned(record, now_s, now_utc), now_s))
-        elif record.status is StepStatus.RUNNING or (record.status is StepStatus.DONE and proven_anew):
-            # That it began once is kept: it may be the point of no return.
-            steps.append(StepRecord(id=record.id, started_utc=record.started_utc))
-        else:
-            steps.append(_rebased(record, now_s))
-    return replace(
-        run,
-        epoch=epoch,
-        owner=owner,
-        started_s=now_s,
-        steps=tuple(steps),
-        adoptions=(*run.adoptions, Adoption(epoch=epoch, owner=owner, at_utc=now_utc)),
-    )
-
-
-def _abandoned(record: StepRecord, now_s: float, now_utc: str) -> StepRecord:
-    return replace(
-        record,
-        status=StepStatus.SKIPPED,
-        note="the run goes back",
-        tasks=_closed(record, now_s),
-        ended_utc=now_utc,
-    )
-
-
-def _given_up(run: Run, step_id: str) -> bool:
-    """Whether the way that `step_id` is on leads no further: the run goes back, or a failure ended it."""
-    if run.rolling_back and not _goes_back(run, step_id):
+def gives_up(run: Run, step_id: str) -> bool:
+    """Whether the way that `step_id` is on leads no further: the run goes back, or a failure or a person ended it."""
+    back = run.playbook.goes_back(step_id)
+    if not back and (run.rolling_back or run.aborted_by):
         return True
     ending = {OnFailure.ABORT, OnFailure.ROLLBACK}
     return any(
         record.status is StepStatus.FAILED
         and run.playbook.step(record.id).on_failure in ending
-        and _goes_back(run, record.id) == _goes_back(run, step_id)
+        and run.playbook.goes_back(record.id) == back
         for record in run.steps
     )
-
-
-def _rebased(record: StepRecord, now_s: float) -> StepRecord:
-    """The times of another controller's clock mean nothing here: keep the durations, end them now."""
-    if record.started_s is None:
-        return record
-    took_s = (record.ended_s if record.ended_s is not None else record.started_s) - record.started_s
-    return replace(record, started_s=now_s - took_s, ended_s=now_s, attempt_started_s=now_s - took_s, again_at_s=None)

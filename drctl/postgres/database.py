@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from drctl.model.command import Query
 from drctl.model.errors import EffectRefused, EffectUnknown, Unreachable
-from drctl.model.evidence import MarkerAcked
+from drctl.model.evidence import MarkerAcked, Queried
 from drctl.model.identity import Epoch, MemberName
 from drctl.model.report import MemberFacts, MemberReport, Reachability
 from drctl.model.topology import Member
@@ -20,6 +21,7 @@ from drctl.postgres.line import Account, Line, Occupied
 from drctl.postgres.marker import MARKER_OPTIONS, Marker, mark
 from drctl.postgres.names import Names
 from drctl.postgres.overrides import OVERRIDES_SQL
+from drctl.postgres.query import ask, options_of
 from drctl.postgres.watcher import Watcher
 
 TRIES_MAX = 3
@@ -144,6 +146,18 @@ class PostgresDatabase:
         except Occupied:
             raise EffectRefused(f"an earlier marker on {member.name} still waits: none was added") from None
 
+    # A hospital's own checks
+
+    def query(self, member: Member, query: Query, *, deadline_s: float) -> Queried:
+        """Ask `member` one thing, over a session of its own. Raises Unreachable, EffectRefused."""
+        account = replace(self._account, dbname=query.database or self._account.dbname)
+        options = options_of(deadline_s)
+
+        def connect(end_s: float) -> Connection:
+            return self._open(member, f"drctl-check {self._writer}", options, end_s, account)
+
+        return ask(connect, member.name, query, deadline_s=deadline_s)
+
     # Connections
 
     def watch(self, lost: Callable[[MemberName], None]) -> None:
@@ -170,7 +184,14 @@ class PostgresDatabase:
                 line = lines[member.name] = Line(member)
             return line
 
-    def _open(self, member: Member, application: str, options: Mapping[str, str], end_s: float) -> Connection:
+    def _open(
+        self,
+        member: Member,
+        application: str,
+        options: Mapping[str, str],
+        end_s: float,
+        account: Account | None = None,
+    ) -> Connection:
         """Raises NoAnswer, CannotConnect."""
         if self._closed:
             raise CannotConnect("closed")
@@ -180,7 +201,7 @@ class PostgresDatabase:
             raise NoAnswer(str(error)) from error
         except OSError as error:
             raise CannotConnect(str(error)) from error
-        parameters = self._account.parameters(member, address, application=application, options=options)
+        parameters = (account or self._account).parameters(member, address, application=application, options=options)
         connection = Connection.open(parameters, end_s=end_s)
         try:
             connection.dialect = self._dialect(member, connection, end_s)

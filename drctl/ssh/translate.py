@@ -12,6 +12,7 @@ from drctl.model.command import (
     HostCommand,
     Promote,
     Rejoin,
+    RunAllowed,
     Seal,
     SetSync,
     Start,
@@ -19,7 +20,9 @@ from drctl.model.command import (
 )
 from drctl.model.errors import EffectUnknown
 from drctl.model.evidence import (
+    TEXT_LENGTH_MAX,
     Checked,
+    CommandRan,
     DiscardedCommit,
     Evidence,
     Fenced,
@@ -53,6 +56,8 @@ def arguments(command: HostCommand) -> dict[str, object]:
             return {"upstream": upstream}
         case Rejoin(upstream=upstream, method=method):
             return {"upstream": upstream, "method": method.value}
+        case RunAllowed(allowed=allowed, run=run, step=step):
+            return {"allowed": allowed, "run": run, "step": step}
         case Start() | Checkpoint():
             return {}
         case _:
@@ -108,8 +113,17 @@ def _evidence(command: HostCommand, said: Said) -> Evidence:
             return Checked(detail="checkpoint written")
         case Rejoin():
             return _rejoined(said)
+        case RunAllowed(allowed=allowed):
+            return _ran(allowed, said)
         case _:
             assert_never(command)
+
+
+def _ran(allowed: str, said: Said) -> CommandRan:
+    code = said.whole("code")
+    if code is None:
+        raise ValueError("no exit code")
+    return CommandRan(command=allowed, code=code, output=said.text("output", default="")[-TEXT_LENGTH_MAX:].strip())
 
 
 def _rejoined(said: Said) -> Rejoined:

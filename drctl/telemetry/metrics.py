@@ -20,7 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _MARKER_BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _STEP_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_MOVES = (RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK)
+_MOVES = (RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK, RunKind.EVACUATE)
 _RUNS_KEPT_MAX = 256
 _ENDED = {StepStatus.DONE, StepStatus.FAILED}
 

@@ -13,7 +13,7 @@ from drctl.model.playbook import OnFailure, RunKind
 
 VALID = """\
 name: mine
-kind: switchover
+kind: drill
 version: 2
 targets: {rto: 5m, rpo: 0}
 budget: 2m
@@ -56,7 +56,7 @@ def changed(old: str, new: str) -> str:
 
 def test_everything_that_the_file_says_is_read() -> None:
     book = parse_playbook(VALID, "mine.yaml")
-    assert (book.name, book.kind, book.version) == ("mine", RunKind.SWITCHOVER, 2)
+    assert (book.name, book.kind, book.version) == ("mine", RunKind.DRILL, 2)
     assert (book.rto_s, book.rpo_bytes, book.budget_s) == (300.0, 0, 120.0)
     stop, follow = book.steps
     assert (stop.timeout_s, stop.retries, stop.delay_s, stop.on_failure) == (10.0, 2, 0.5, OnFailure.ROLLBACK)
@@ -92,7 +92,7 @@ def test_the_digest_is_of_the_file_as_it_is() -> None:
         ("needs: [stop]", "needs: [back]", "17 steps.1.needs: 'back' is no step before this one | known: stop"),
         ("needs: [stop]", "needs: [follow]", "17 steps.1.needs: 'follow' is no step before this one"),
         ("needs: [stop]", "needs: []", "17 steps.1.needs: names no step"),
-        ("kind: switchover", "kind: swichover", "2 kind: must be one of failover,"),
+        ("kind: drill", "kind: drlil", "2 kind: must be one of failover,"),
         ("budget: 2m", "budget: 120", "5 budget: must be a duration"),
         ("delay: 500ms", "delay: 0s", "11 steps.0.delay: must be a duration"),
         ("retries: 2", "retries: 1000", "10 steps.0.retries: must be a whole number"),
@@ -101,7 +101,11 @@ def test_the_digest_is_of_the_file_as_it_is() -> None:
         ("    timeout: 5s\n", "", "22 rollback.0.timeout: must be a duration; there is no wait without a limit"),
         ("budget: 2m", "budget: 30s", "5 budget: its worst path takes 36 s, and its budget is 30 s"),
         ("  - id: back\n    uses: start\n    timeout: 5s\n", "  []\n", "21 rollback: must be a list of steps"),
-        ("    always: true", "    when: daytime", "14 steps.1: `when` is not supported in this version"),
+        (
+            "    always: true",
+            "    when: planed",
+            "20 steps.1.when: there is no condition 'planed' | did you mean `when: planned`?",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_to_write(old: str, new: str, said: str) -> None:
@@ -129,7 +133,7 @@ def test_a_flaw_in_the_order_is_told_at_the_step() -> None:
 
 def test_the_message_says_how_to_check_again() -> None:
     with pytest.raises(ConfigurationInvalid) as caught:
-        parse_playbook(changed("kind: switchover", "kind: x"), "/p/mine.yaml")
+        parse_playbook(changed("kind: drill", "kind: x"), "/p/mine.yaml")
     assert caught.value.remedy == "edit /p/mine.yaml, then type: drctl playbook validate /p/mine.yaml"
     assert "/p/mine.yaml:2:1: kind: must be one of" in caught.value.message
 

@@ -8,6 +8,7 @@ from drctl.config.playbooks import load_playbooks
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
 from drctl.model.playbook import OnFailure, Playbook, RunKind, Step
 from drctl.model.run import Outcome, Run, StepRecord, StepStatus, TaskStatus
+from drctl.playbook.adoption import adopted
 from drctl.playbook.progress import (
     AskOperator,
     Await,
@@ -15,7 +16,6 @@ from drctl.playbook.progress import (
     Expire,
     Finished,
     Move,
-    adopted,
     dispatched,
     next_move,
     settled,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from drctl.model.playbook import Approval, Playbook, Step
+from drctl.model.playbook import Playbook, Step
 from drctl.playbook.order import flaws, worst_s
-from tests.unit.playbook.small import ABORT, ASK, CONTINUE, ROLLBACK, SHIPPED, playbook, step
+from tests.unit.playbook.small import ABORT, CONTINUE, ROLLBACK, SHIPPED, playbook, step
 
 SEAL, CHOOSE, RECORD = step("seal", "seal"), step("choose", "choose"), step("record", "record")
 PROMOTE = step("promote", "promote", point_of_no_return=True)
@@ -93,18 +93,6 @@ def test_a_rollback_that_does_not_exist_is_refused() -> None:
     assert said(playbook(step("stop", "stop", on_failure=ROLLBACK))) == [
         "stop: cannot roll back: the playbook has no rollback"
     ]
-
-
-@pytest.mark.parametrize(
-    ("unheeded", "key"),
-    [
-        (step("one", when="daytime"), "when"),
-        (step("one", approval=Approval(min=1, roles=(), timeout_s=1.0)), "approval"),
-        (step("one", on_failure=ASK), "on_failure: ask"),
-    ],
-)
-def test_what_a_run_would_not_heed_is_refused(unheeded: Step, key: str) -> None:
-    assert said(playbook(unheeded)) == [f"one: `{key}` is not supported in this version"]
 
 
 def test_the_worst_path_counts_every_try_and_the_longer_of_two_branches() -> None:
