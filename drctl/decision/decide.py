@@ -12,7 +12,7 @@ from drctl.decision.returning import wants_home, who_rejoins
 from drctl.decision.syncset import wanted_change
 from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Stay, Why
 from drctl.model.identity import MemberName, RunId
-from drctl.model.playbook import RunKind
+from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.policy import OnCrash, Policy
 from drctl.model.report import Postmaster
 from drctl.model.rule import GroupRecord
@@ -61,6 +61,9 @@ def _about_the_run(
 def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagnosis) -> bool:
     """Whether a second failure makes the run that is under way pointless."""
     if run.kind in {RunKind.REJOIN, RunKind.SYNCSET} or record.primary != run.old_primary:
+        return diagnosis.dead
+    if run.kind in HANDOVERS and not run.began("stop", "seal"):
+        # It may be waiting for people; the primary's death is not its doing.
         return diagnosis.dead
     heir = record.rule.primary
     if heir == record.primary:

@@ -64,7 +64,7 @@ def answer(config: HostConfig, request: Request) -> Evidence:
     deadline = Deadline(max(0.05, request.deadline_s - min(_ANSWER_S, request.deadline_s * 0.1)))
     if request.command == "hello":
         return _hello(config)
-    if request.command not in READ_ONLY and request.command not in _EFFECTS:
+    if request.command not in {*READ_ONLY, *_EFFECTS, "command"}:
         raise Invalid(
             f"no such command: {request.command!r}",
             "controller and host are of different versions: install the same drctl everywhere",
@@ -79,6 +79,8 @@ def answer(config: HostConfig, request: Request) -> Evidence:
     if request.epoch is None:
         raise Invalid(f"{request.command} changes something, so it needs an epoch")
     order = Order(config, request.epoch, request.args, deadline)
+    if request.command == "command":
+        return _command(member, order)
     with _effect(request.command, member, order):
         return _EFFECTS[request.command](member, order)
 
@@ -253,6 +255,22 @@ def _rejoin(member: Member, order: Order) -> Evidence:
     from drctl.host.rejoin import ask
 
     return ask(member, order.config.path, order.epoch, order.text("upstream"), order.text("method", "auto"))
+
+
+def _command(member: Member, order: Order) -> Evidence:
+    from drctl.host.allowed import run_allowed
+
+    epochs.admit(member.state_dir, order.epoch, order.deadline)
+    ended = run_allowed(
+        order.config,
+        member,
+        order.text("allowed"),
+        epoch=order.epoch,
+        run_id=order.text("run"),
+        step=order.text("step"),
+        deadline=order.deadline,
+    )
+    return ended._asdict()
 
 
 _EFFECTS: Mapping[str, Handler] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from drctl.host.faults import Invalid
 
 VERSION = 1
+COMMAND_NAME = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 
 
 class Peer(NamedTuple):
@@ -65,6 +67,8 @@ class HostConfig(NamedTuple):
     path: Path
     state_dir: Path
     members: tuple[Member, ...]
+    commands: Mapping[str, tuple[str, ...]] = {}
+    """What playbooks may run here, by name: the words of each. Nothing is ever added to them."""
 
     def member(self, name: str) -> Member:
         """The member of that name. Raises Invalid when this host has none."""
@@ -73,6 +77,16 @@ class HostConfig(NamedTuple):
                 return member
         known = ", ".join(member.name for member in self.members) or "none"
         raise Invalid(f"this host has no member {name!r} (it has: {known})", f"compare cluster.yaml with {self.path}")
+
+    def command(self, name: str) -> tuple[str, ...]:
+        """The words of an allowed command. Raises Invalid when it is not on the list."""
+        if name not in self.commands:
+            known = ", ".join(sorted(self.commands)) or "none"
+            raise Invalid(
+                f"this host allows no command {name!r} (allowed: {known})",
+                f"add it to `commands` of {self.path}, or name one of these in the playbook",
+            )
+        return self.commands[name]
 
 
 class _Table:
@@ -133,6 +147,10 @@ class _Table:
         """An object inside this one."""
         return _Table(self.take(key, dict, "an object", default), f"{self._where}.{key}")
 
+    def names(self) -> tuple[str, ...]:
+        """Every key, for an object whose keys are names."""
+        return tuple(self._values)
+
     def tables(self, key: str, default: object = ...) -> dict[str, _Table]:
         """An object whose values are objects."""
         inner = self.take(key, dict, "an object", default)
@@ -171,8 +189,21 @@ def parse(value: object, path: Path) -> HostConfig:
         )
     state_dir = table.path("state_dir", "the folder that drctl-host keeps its state in")
     members = tuple(_parse_member(name, inner, state_dir) for name, inner in table.tables("members").items())
+    commands = _parse_commands(table.table("commands", {}))
     table.done()
-    return HostConfig(path, state_dir, members)
+    return HostConfig(path, state_dir, members, commands)
+
+
+def _parse_commands(table: _Table) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in table.names():
+        if not re.fullmatch(COMMAND_NAME, name):
+            raise Invalid(f"{name!r} is no name of a command (letters, digits, '-', '_' and '.', at most 63)")
+        words = table.command(name)
+        if words is None or not words[0].startswith("/"):
+            raise Invalid(f"command {name!r} must be a list of words, the first of them the absolute path of a program")
+        found[name] = words
+    return found
 
 
 def _parse_member(name: str, table: _Table, state_dir: Path) -> Member:

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from drctl.host.deadline import Deadline
 
 OUTPUT_BYTES_MAX = 256 * 1024
+STILL_S = 0.1
+"""Between two questions whether a program may go on."""
 JOB_VARIABLE = "DRCTL_HOST_JOB"
 """Set in a job's process: what it runs stays in its process group, so that one signal ends all of it."""
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", JOB_VARIABLE)
@@ -47,8 +49,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "TZ": "UTC", **(extra or {})}
 
 
-def run(argv: Sequence[str | Path], deadline: Deadline, extra: Mapping[str, str] | None = None) -> Finished:
+def run(
+    argv: Sequence[str | Path],
+    deadline: Deadline,
+    extra: Mapping[str, str] | None = None,
+    still: Callable[[], None] | None = None,
+) -> Finished:
     """Run a program to its end or to the deadline, when it and its children are killed.
+
+    `still` is asked now and then whether it may go on; what it raises ends the program too, and is raised.
 
     Output goes to files, not pipes: a postmaster that the program leaves behind may keep its end of a pipe open for ever.
     """
@@ -65,13 +74,27 @@ def run(argv: Sequence[str | Path], deadline: Deadline, extra: Mapping[str, str]
             )
         except OSError as error:
             return Finished(127, "", f"{argv[0]}: {error.strerror}")
-        code: int | None
         try:
-            code = child.wait(timeout=max(0.001, deadline.remaining_s))
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _wait(child, deadline, still)
+        except BaseException:
+            end(child)
+            raise
+        if code is None:
             end(child)
         return Finished(code, _head(output.fileno()), _head(errors.fileno()))
+
+
+def _wait(child: subprocess.Popen[bytes], deadline: Deadline, still: Callable[[], None] | None) -> int | None:
+    """The exit code; None when the deadline came first."""
+    while True:
+        patience_s = deadline.remaining_s if still is None else min(STILL_S, deadline.remaining_s)
+        try:
+            return child.wait(timeout=max(0.001, patience_s))
+        except subprocess.TimeoutExpired:
+            if deadline.passed:
+                return None
+        if still is not None:
+            still()
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

@@ -176,6 +176,10 @@ class Run:
                 return record
         raise KeyError(step_id)
 
+    def began(self, *uses: str) -> bool:
+        """Whether a step that uses one of these actions has begun, here or under an earlier owner."""
+        return any(record.started_utc and self.playbook.step(record.id).uses in uses for record in self.steps)
+
     def evidence(self, uses: str) -> tuple[tuple[MemberName | None, Evidence], ...]:
         """What the steps that use an action proved, by member, in order."""
         return tuple(

@@ -309,11 +309,8 @@ def turned_back(run: Run, why: str) -> Run:
 def abandoned(run: Run, who: str) -> Run:
     """`run` after a person ended it, or nobody answered: it goes back where it took something away, else it stops."""
     run = replace(run, aborted_by=who)
-    took = any(
-        run.playbook.step(record.id).uses in {"stop", "seal", "fence"} and record.started_utc for record in run.steps
-    )
     why = f"aborted by {who}"
-    return turned_back(run, why) if took else _skip_rest(run, why)
+    return turned_back(run, why) if run.began("stop", "seal", "fence") else _skip_rest(run, why)
 
 
 def overruled(run: Run, step: Step, who: str) -> Run:
