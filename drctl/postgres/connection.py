@@ -19,6 +19,7 @@ from drctl.postgres.dialect import POSTGRESQL, Dialect
 
 POLLIN = select.POLLIN | select.POLLHUP | select.POLLERR
 POLLOUT = select.POLLOUT | select.POLLHUP | select.POLLERR
+DUPLICATE_PREPARED_STATEMENT = "42P05"
 _BROKEN = {pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE}
 
 Rows = list[tuple[str | None, ...]]
@@ -127,7 +128,12 @@ class Connection:
         if name not in self._prepared:
             statement = self.dialect.spoken(sql).encode()
             self._start(lambda: self._pgconn.send_prepare(name.encode(), statement), end_s)
-            self.receive(end_s=end_s)
+            try:
+                self.receive(end_s=end_s)
+            except ServerError as error:
+                # It was planned before, and the answer came too late to be seen.
+                if error.sqlstate != DUPLICATE_PREPARED_STATEMENT:
+                    raise
             self._prepared.add(name)
         self._start(lambda: self._pgconn.send_query_prepared(name.encode(), _encoded(params)), end_s)
         return self.receive(end_s=end_s)

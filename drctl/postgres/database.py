@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ KEPT_SHARE = 0.5
 """Of a probe's deadline that the kept connection gets: its backend may be stuck where the server is not."""
 OVERRIDES_INTERVAL_S = 1.0
 OVERRIDES_TIMEOUT_S = 0.25
-PROBE_OPTIONS = {"statement_timeout": "0", "lock_timeout": "300", "idle_session_timeout": "0"}
+PROBE_OPTIONS = {"statement_timeout": "0", "lock_timeout": "150", "idle_session_timeout": "0"}
 CLOSE_TIMEOUT_S = 0.5
 PASSING = frozenset({"40001", "40P01", "55000", "57014"})
 """Errors of a moment: a conflict with recovery, a promotion between two functions, a cancel."""
@@ -96,6 +97,8 @@ class PostgresDatabase:
         raise AssertionError("the last try returns")
 
     def _facts(self, line: Line, end_s: float, overrides_end_s: float) -> MemberFacts:
+        if line.connection is not None and line.pending:
+            _take_late(line, line.connection, end_s)
         if line.connection is None:
             line.connection = self._open(line.member, f"drctl-probe {self._writer}", PROBE_OPTIONS, end_s)
             self._watcher.arm(line, line.connection)
@@ -221,6 +224,13 @@ class PostgresDatabase:
         return known
 
 
+def _take_late(line: Line, connection: Connection, end_s: float) -> None:
+    """Take the answer that came too late, and drop it."""
+    with contextlib.suppress(ServerError):
+        connection.receive(end_s=end_s)
+    line.pending = False
+
+
 def _share(end_s: float) -> float:
     now_s = time.monotonic()
     return now_s + (end_s - now_s) * KEPT_SHARE
@@ -234,8 +244,11 @@ def _look_for_overrides(line: Line, commit_setting: str, end_s: float) -> None:
         rows = line.connection.prepared("overrides", OVERRIDES_SQL, line.overrides.parameters(), end_s=end_s)
     except ServerError:
         return
-    except NoAnswer:
-        line.drop()
+    except NoAnswer as error:
+        # Somebody may lock the catalog, and a new session reads it too: this one is kept, and its answer taken later.
+        line.pending = not error.broken
+        if error.broken:
+            line.drop()
         return
     text = rows[0][0]
     assert text is not None, "the statement always gives a row"
