@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drctl.decision.memory import primary_facts
+from drctl.decision.memory import primary_facts, set_as_recorded
 from drctl.model.report import SyncOverride
 from drctl.model.view import GroupView
 
@@ -26,8 +26,7 @@ def exposures(view: GroupView) -> tuple[Exposure, ...] | None:
     if facts is None or record is None:
         return None
     found = []
-    # While a rule replaces another, either setting is right: both stand in the record.
-    if not any(rule.sync.is_set_by(facts.sync_names) for rule in record.rules if rule.primary == record.primary):
+    if not set_as_recorded(record, facts):
         found.append(
             Exposure(
                 code="rpo_setting",

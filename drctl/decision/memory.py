@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from drctl.model.identity import MemberName
 from drctl.model.position import Lsn
 from drctl.model.report import MemberFacts, Reachability, StandbyFacts
+from drctl.model.rule import GroupRecord
 from drctl.model.run import Outcome, Run
 from drctl.model.view import GroupView
 
@@ -39,6 +40,8 @@ class Memory:
     proven_start_s: float | None = None
     """The start of the primary's postmaster since when the sync set is known to have all that can be read from it.
     After a restart in place it may show commits that no standby has; None, or another start, until they have them."""
+    sync_right_at_s: float | None = None
+    """When the primary was last asked and its `synchronous_standby_names` was as recorded; None when it was not since then."""
     failures: int = 0
     """Runs that failed one after the other."""
     failed_at_s: float | None = None
@@ -56,6 +59,8 @@ def remember(memory: Memory, view: GroupView) -> Memory:
     if memory.seen_start_s != facts.started_at_s:
         # What caught up with an earlier start of the primary may lack what this one made visible.
         memory = replace(memory, joining={}, caught_up_since_s={}, seen_start_s=facts.started_at_s)
+    if memory.primary != primary:
+        memory = replace(memory, sync_right_at_s=None)
     absent: dict[MemberName, float] = {}
     joining: dict[MemberName, Joining] = {}
     caught_up: dict[MemberName, float] = {}
@@ -84,7 +89,15 @@ def remember(memory: Memory, view: GroupView) -> Memory:
         astray_since_s=_astray(memory, view),
         primary=primary,
         proven_start_s=facts.started_at_s if proven else memory.proven_start_s,
+        sync_right_at_s=view.reports[primary].asked_at_s
+        if set_as_recorded(view.record, facts)
+        else memory.sync_right_at_s,
     )
+
+
+def set_as_recorded(record: GroupRecord, facts: MemberFacts) -> bool:
+    """Whether the recorded primary's `synchronous_standby_names` is that of a rule: of either, while one replaces another."""
+    return any(rule.sync.is_set_by(facts.sync_names) for rule in record.rules if rule.primary == record.primary)
 
 
 def routable(view: GroupView, memory: Memory) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from drctl.decision.memory import Memory, primary_facts, streaming
+from drctl.decision.memory import Memory, primary_facts, set_as_recorded, streaming
 from drctl.model.policy import OnNoStandby
+from drctl.model.report import MemberFacts
 from drctl.model.rule import SyncSet
 from drctl.model.view import GroupView
 
@@ -42,14 +43,21 @@ def wanted_change(view: GroupView, memory: Memory) -> SyncChange | None:
             changes = [f"{name} is lost" for name in sorted(lost)] + [
                 f"{name} has caught up" for name in sorted(joined)
             ]
+            changes += [] if set_as_recorded(view.record, facts) else [_wrong(view, memory, facts)]
             return SyncChange(sync=sync, reason=", ".join(changes) or f"the policy asks for {policy.sync_count}")
     elif degraded := _without_standbys(view, memory, now):
         return degraded
     if not now.is_set_by(facts.sync_names):
-        return SyncChange(
-            sync=now, reason=f"synchronous_standby_names is {facts.sync_names!r}, the record says {now.setting!r}"
-        )
+        return SyncChange(sync=now, reason=_wrong(view, memory, facts))
     return None
+
+
+def _wrong(view: GroupView, memory: Memory, facts: MemberFacts) -> str:
+    """What the history keeps of a setting that somebody changed: for how long the promise may have been broken, too."""
+    assert view.record is not None, "asked of a group with a record"
+    right_at_s = memory.sync_right_at_s
+    since = "not seen right before" if right_at_s is None else f"last seen right {view.now_s - right_at_s:.1f} s before"
+    return f"synchronous_standby_names is {facts.sync_names!r}, the record says {view.record.rule.sync.setting!r} ({since})"
 
 
 def _without_standbys(view: GroupView, memory: Memory, now: SyncSet) -> SyncChange | None:
