@@ -53,7 +53,7 @@ def conclude(
     """What stands in the way, and what would be done."""
     findings = [*examination.findings]
     for member in group.members:
-        findings += _host_findings(member.name, hosts[member.name])
+        findings += host_findings(member.name, hosts[member.name])
     primary = examination.primary
     if record is not None:
         if primary is not None and record.primary != primary:
@@ -104,7 +104,8 @@ def take_over(
     progress(f"recorded: {rule}")
 
 
-def _host_findings(member: MemberName, report: HostReport) -> list[Finding]:
+def host_findings(member: MemberName, report: HostReport) -> list[Finding]:
+    """What is wrong with a member's host, as far as drctl-host tells."""
     if not report.answers:
         return [
             Finding(

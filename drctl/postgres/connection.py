@@ -81,16 +81,14 @@ class Connection:
         """Connect. Raises NoAnswer at the deadline, CannotConnect."""
         pgconn = pq.PGconn.connect_start(conninfo(parameters))
         try:
-            while True:
-                if pgconn.status == pq.ConnStatus.BAD:
-                    raise CannotConnect(_one_line(pgconn.get_error_message()))
-                state = pgconn.connect_poll()
-                if state == pq.PollingStatus.OK:
-                    break
-                if state == pq.PollingStatus.FAILED:
+            # Waited for before the first look: else libpq takes the link for made, and hides why it was not.
+            state: int = pq.PollingStatus.WRITING
+            while state != pq.PollingStatus.OK:
+                if pgconn.status == pq.ConnStatus.BAD or state == pq.PollingStatus.FAILED:
                     raise CannotConnect(_one_line(pgconn.get_error_message()))
                 reading = state == pq.PollingStatus.READING
                 _wait(pgconn.socket, POLLIN if reading else POLLOUT, end_s, "while connecting")
+                state = pgconn.connect_poll()
         except BaseException:
             pgconn.finish()
             raise

@@ -13,7 +13,7 @@ from drctl.model.takeover import AdminAccess, Finding, FindingSeverity
 from drctl.model.topology import Group, Member
 from drctl.postgres import prerequisites, risks
 from drctl.postgres.connection import CannotConnect, Connection, NoAnswer, ServerError
-from drctl.postgres.findings import error, psql
+from drctl.postgres.findings import error, psql, well
 from drctl.postgres.line import Account
 from drctl.postgres.names import Names
 from drctl.postgres.portrait import LOOK_TIMEOUT_S, Portrait, Unseen, look_at
@@ -69,7 +69,14 @@ def check_up(groups: Sequence[Group], account: Account) -> tuple[Finding, ...]:
         findings, portraits = _seen(group, parameters, f"as {account.user}")
         found += findings
         for name, portrait in portraits.items():
-            found += risks.of_member(portrait, group.member(name))
+            risky = list(risks.of_member(portrait, group.member(name)))
+            if not risky and not any(
+                one.subject == name and one.severity is not FindingSeverity.OK for one in findings
+            ):
+                risky = [
+                    well(name, f"PostgreSQL {portrait.major}: its settings, slots and archive are as they should be")
+                ]
+            found += risky
         primary = prerequisites.primary_of(portraits)
         if primary is not None:
             found += risks.of_group(group, portraits, primary)
