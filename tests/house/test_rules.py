@@ -13,6 +13,7 @@ from tests.house.source import ROOT, files, name, product, text, tree
 
 LINES_MAX = 400
 LONG_FOR_A_REASON = {
+    "chaos/simulation/host.py": "every command of drctl-host, simulated, read beside one another",
     "drctl/controller/actions.py": "one plan and one judgement for every action of the catalogue, read side by side",
     "drctl/controller/driver.py": "the one place where a run, its journal and its effects meet",
     "drctl/controller/tick.py": "observe, decide and act once, told in their order",
@@ -23,6 +24,7 @@ LONG_FOR_A_REASON = {
 }
 
 SLEEPS_FOR_A_REASON = {
+    "chaos/faults/crashpoint.py": "a zombie sleeps: that is the fault",
     "chaos/bench/outage.py": "the phase of a fault is a time, and a load must last for a time",
     "chaos/demo/story.py": "watches the cluster at a fixed pace, until a deadline",
     "chaos/lab/cli.py": "the pace of a picture that is shown live",
