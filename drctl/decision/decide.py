@@ -11,6 +11,7 @@ from drctl.decision.requests import answer_request
 from drctl.decision.returning import wants_home, who_rejoins
 from drctl.decision.syncset import wanted_change
 from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Stay, Why
+from drctl.model.evidence import Chosen
 from drctl.model.identity import MemberName, RunId
 from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.policy import OnCrash, Policy
@@ -66,7 +67,9 @@ def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagno
         # It may be waiting for people; the primary's death is not its doing.
         return diagnosis.dead
     heir = record.rule.primary
-    if heir == record.primary:
+    chosen = {evidence.heir for _, evidence in run.evidence("choose") if isinstance(evidence, Chosen)}
+    # The heir of an earlier run that was interrupted may well be dead: that is why this run goes on without it.
+    if heir == record.primary or heir not in chosen:
         return False
     # What was seen of the heir may be from before its promotion: only its death counts.
     return diagnose(view, heir).evidence in {Evidence.POSTMASTER_GONE, Evidence.SILENT_TO_ALL}
