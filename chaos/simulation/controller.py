@@ -208,7 +208,8 @@ class ControllerProcess:
     def _emit(self, event: Event) -> None:
         match event:
             case RunStarted() | RunAdopted():
-                self.world.note("run", self.center, type(event).__name__, event.run, f"epoch {event.epoch}", getattr(event, "reason", ""))
+                reason = getattr(event, "reason", "")
+                self.world.note("run", self.center, type(event).__name__, event.run, f"epoch {event.epoch}", reason)
             case RunEnded():
                 self.world.oracle.run_ended(event)
                 self.world.note("run", self.center, event.run, event.kind, event.outcome, event.note)

@@ -223,7 +223,7 @@ class Client:
                 self._suspend()
             raise EffectUnknown("the connection to ZooKeeper broke")
         left_s = deadline_s
-        while not answer.done and left_s > 0 and self.connected and self._era == era:
+        while not answer.done and left_s > 0 and self.connected and self._era == era:  # type: ignore[redundant-expr] # a generator: others act while it waits
             came = yield Wait(answer, min(left_s, 0.25))
             left_s -= 0.25
             if came:
@@ -259,9 +259,7 @@ class Client:
         guard = self.guard()
         yield from self.write(lambda: self._world.ensemble.answer(guard, group, answer), deadline_s)
         known = self.state(group)
-        self._states[group] = replace(
-            known, requests=tuple(one for one in known.requests if one.id != answer.request)
-        )
+        self._states[group] = replace(known, requests=tuple(one for one in known.requests if one.id != answer.request))
 
     def publish(self, report: ObserverReport, deadline_s: float) -> Steps[None]:
         """Tell it now, and again after every new session."""

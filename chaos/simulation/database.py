@@ -162,10 +162,8 @@ class Database:
                 self.wal = wal
         elif wal.has(self.wal):
             self.wal = wal
-        elif not self.wal.has(wal):
-            return False
         else:
-            return True
+            return self.wal.has(wal)
         for stream in self.senders:
             stream.send()
         return True

@@ -192,7 +192,15 @@ class Hands:
             raise Unreachable(f"the host of {member.name} does not answer")
         answer: Future[Answer] = Future()
         world.network.carry(
-            self.center, agent.center, agent.process.arrive, agent.serve, self.center, epoch, command, deadline_s, answer
+            self.center,
+            agent.center,
+            agent.process.arrive,
+            agent.serve,
+            self.center,
+            epoch,
+            command,
+            deadline_s,
+            answer,
         )
         came = yield Wait(answer, deadline_s)
         if not came or answer.value is None:

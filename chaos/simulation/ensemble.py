@@ -84,9 +84,7 @@ class Ensemble:
     def answers(self, center: CenterName) -> bool:
         """Whether the server of `center` answers pings: for a while also without the quorum."""
         server = self.servers[center]
-        return server.alive and (
-            self.serves(center) or self._world.kernel.now_s - server.linked_at_s < SYNC_LIMIT_S
-        )
+        return server.alive and (self.serves(center) or self._world.kernel.now_s - server.linked_at_s < SYNC_LIMIT_S)
 
     def look(self) -> None:
         """Now and then: does the leader still have a majority, and who has not been heard of?"""

@@ -90,7 +90,9 @@ class HostAgent:
 
     # Requests
 
-    def serve(self, source: CenterName, epoch: Epoch, command: HostCommand, deadline_s: float, answer: Future[Answer]) -> None:
+    def serve(
+        self, source: CenterName, epoch: Epoch, command: HostCommand, deadline_s: float, answer: Future[Answer]
+    ) -> None:
         """A request has arrived."""
 
         def answered(evidence: Evidence | None, error: DrctlError | None) -> None:

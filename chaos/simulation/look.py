@@ -17,7 +17,11 @@ def facts_of(database: Database, member: Member) -> MemberReport:
             return _without_facts(member, Reachability.STARTING, f"the database system is {database.server}")
         case Server.RUNNING:
             return MemberReport(
-                member=member.name, at_s=0.0, reachability=Reachability.ANSWERS, facts=_facts(database), answered_at_s=0.0
+                member=member.name,
+                at_s=0.0,
+                reachability=Reachability.ANSWERS,
+                facts=_facts(database),
+                answered_at_s=0.0,
             )
 
 

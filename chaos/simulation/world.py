@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from drctl.model.topology import Address, Center, Group, Member, Topology
 
 GROUP = GroupName("lis")
 CENTERS = (CenterName("zhaohui"), CenterName("yuecheng"), CenterName("fuyang"))
-BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK_S = 0.25
 POLICY = Policy(failovers_per_hour=10_000, retry_after_max_s=8.0, standby_lost_s=3.0)
 """As users have it, but no person is asked after many failovers, and nobody waits a minute for the next try."""
@@ -147,7 +147,9 @@ class World:
     def note(self, what: str, *words: object) -> None:
         """A line of the story, when somebody reads it."""
         if self.tracing:
-            self.trace.append(f"{self.kernel.now_s:9.3f} {what:11} {' '.join(str(word) for word in words if word != '')}")
+            self.trace.append(
+                f"{self.kernel.now_s:9.3f} {what:11} {' '.join(str(word) for word in words if word != '')}"
+            )
 
     # Done to centers
 
