@@ -24,6 +24,8 @@ LONG_FOR_A_REASON = {
 }
 
 SLEEPS_FOR_A_REASON = {
+    "chaos/run/actions.py": "faults have a pace, and last for a time",
+    "chaos/run/play.py": "faults come at times, and a load must last for a time",
     "chaos/faults/crashpoint.py": "a zombie sleeps: that is the fault",
     "chaos/bench/outage.py": "the phase of a fault is a time, and a load must last for a time",
     "chaos/demo/story.py": "watches the cluster at a fixed pace, until a deadline",
