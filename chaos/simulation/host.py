@@ -313,6 +313,11 @@ def _change_sync(host: HostAgent, sync: SyncSet, end_s: float) -> Steps[None]:
 
 def _promote(host: HostAgent, epoch: int, command: Promote, end_s: float) -> Steps[Evidence]:
     database = host.database
+    if database.server in {Server.DOWN, Server.ORPHANS}:
+        if host.fence_epoch is None:
+            raise EffectRefused(f"{host.name} is down, and was not sealed")
+        database.upstream, database.standby_signal = None, True
+        yield from _start(host, epoch, Start(), end_s)
     yield from host.session(end_s)
     if database.is_primary:
         if host.promoted_epoch is None and host.sealed_epoch is None:

@@ -60,7 +60,9 @@ def simulate(
         world.kernel.run(healed_at_s)
         heal(world)
         _until_whole(world)
-        world.oracle.final()
+        tip = world.oracle.tip
+        world.kernel.run(world.kernel.now_s + 0.3)
+        world.oracle.final(tip)
     except Violated as violated:
         code, what = violated.code, violated.what
     return Result(
@@ -110,7 +112,7 @@ def unwhole(world: World) -> str:
         standby = world.databases[name]
         if standby.server is not Server.RUNNING or not standby.in_recovery:
             return f"{name} is {standby.server}, {'a standby' if standby.in_recovery else 'a primary'}"
-        if standby.receiver is None or standby.receiver.up is not primary or standby.receiver.poisoned:
+        if standby.receiver not in primary.senders or standby.receiver.poisoned:
             return f"{name} does not stream from {primary.name}"
         if primary.wal.lsn - standby.wal.lsn > 20:
             return f"{name} is behind"

@@ -27,7 +27,7 @@ from drctl.controller.plan import (
     Succeeded,
 )
 from drctl.decision.memory import primary_facts, streaming
-from drctl.decision.quorum import choose_heir, missing, satisfied, sync_set_for, unmet
+from drctl.decision.quorum import choose_heir, down_when_sealed, missing, satisfied, sync_set_for, unmet
 from drctl.model.command import (
     Checkpoint,
     Fence,
@@ -199,7 +199,10 @@ def _choose(situation: Situation) -> Plan:
     left = unmet(record.rules, pool)
     if left and not run.accept_data_loss:
         return Impossible(note=f"the rule {left[0]} is not met: missing {', '.join(missing(left, pool))}")
-    heir = choose_heir(pool, situation.view.group.peers, candidate=run.candidate)
+    # Only who may have acknowledged something: any other may be ahead on a branch of its own that nobody else has.
+    named = {name for rule in record.rules for name in (rule.primary, *rule.sync.members)}
+    able = [member for member in situation.view.group.peers if left or member.name in named]
+    heir = choose_heir(pool, able, candidate=run.candidate, down=down_when_sealed(run))
     if heir is None:
         return Impossible(note="nobody is sealed")
     if heir == run.old_primary:

@@ -113,6 +113,11 @@ class Driver:
         """Whether a run is driven, or is about to be."""
         return self.run is not None or self._saving is not None
 
+    @property
+    def storing(self) -> bool:
+        """Whether a write to the coordinator is on its way."""
+        return self._saving is not None
+
     def drop(self, why: str) -> None:
         """Stop driving. The journal stays as it is in the coordinator, for whoever adopts it."""
         if self.run is not None:

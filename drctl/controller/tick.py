@@ -279,6 +279,9 @@ class Controller:
         match decision:
             case Stay() | Ask():
                 return []
+            case Begin() if desk.driver.storing:
+                # A journal that is on its way would make the beginning stale.
+                return []
             case Begin():
                 return [] if self._must_wait(desk, decision, view.now_s) else self._begin(desk, view, decision)
             case Adopt():
@@ -324,6 +327,7 @@ class Controller:
                 ended_utc=view.now_utc,
                 ended_s=view.now_s,
             )
+            desk.memory = remember_end(desk.memory, superseded, view.now_s)
             if driver.run is not None:
                 driver.drop(f"superseded: {begin.reason}")
         run = self._new_run(view, view.record, begin)

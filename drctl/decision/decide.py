@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from drctl.decision.diagnosis import Diagnosis, Evidence, Health, diagnose
 from drctl.decision.memory import Memory, primary_facts, streaming
-from drctl.decision.quorum import missing, unmet
+from drctl.decision.quorum import down_when_sealed, missing, unmet
 from drctl.decision.requests import answer_request
 from drctl.decision.returning import wants_home, who_rejoins
 from drctl.decision.syncset import wanted_change
@@ -71,8 +71,11 @@ def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagno
     # The heir of an earlier run that was interrupted may well be dead: that is why this run goes on without it.
     if heir == record.primary or heir not in chosen:
         return False
-    # What was seen of the heir may be from before its promotion: only its death counts.
-    return diagnose(view, heir).evidence in {Evidence.POSTMASTER_GONE, Evidence.SILENT_TO_ALL}
+    # What was seen of the heir may be from before its promotion: only its death counts, and not that it was down when it
+    # was sealed, for then the promotion starts it.
+    evidence = diagnose(view, heir).evidence
+    waits_for_its_start = heir in down_when_sealed(run) and not run.evidence("promote")
+    return evidence is Evidence.SILENT_TO_ALL or (evidence is Evidence.POSTMASTER_GONE and not waits_for_its_start)
 
 
 def _about_a_pause(record: GroupRecord) -> Decision | None:
@@ -110,12 +113,17 @@ def bring_back(view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memor
     prefers_restart = (
         policy.on_crash is OnCrash.RESTART and diagnosis.evidence is Evidence.POSTMASTER_GONE and memory.failures == 0
     )
-    heir_possible = bool(sealable) and not unmet(record.rules, sealable)
+    standbys = {name for name in sealable if _stands_by(view, name)}
+    heir_possible = bool(standbys) and not unmet(record.rules, standbys)
     if heir_possible and not (prefers_restart and restartable):
         return Begin(kind=RunKind.FAILOVER, reason=diagnosis.reason)
-    if restartable and len({rule.primary for rule in record.rules}) == 1:
+    # It has everything when the newest rule is its own: what the older ones demand was proven before it was promoted.
+    if restartable and record.rule.primary == record.primary:
         why = "the policy tries that first" if heir_possible else "no heir is proven to have every acknowledged commit"
         return Begin(kind=RunKind.RESTART, reason=f"{diagnosis.reason}; {why}", candidate=record.primary)
+    if sealable and not unmet(record.rules, sealable):
+        # A former primary is needed: it is taken where there is no other way.
+        return Begin(kind=RunKind.FAILOVER, reason=diagnosis.reason)
     absent = missing(record.rules, sealable)
     return Ask(
         reason=(
@@ -176,6 +184,13 @@ def _waits(view: GroupView, memory: Memory, policy: Policy) -> Decision | None:
 def _reachable(view: GroupView, name: MemberName) -> bool:
     report, host = view.report(name), view.host(name)
     return (report is not None and report.answers) or (host is not None and host.answers)
+
+
+def _stands_by(view: GroupView, name: MemberName) -> bool:
+    report, host = view.report(name), view.host(name)
+    if report is not None and report.answers and report.facts is not None:
+        return report.facts.in_recovery
+    return host is not None and host.answers and host.standby_signal
 
 
 def _within_an_hour(at_utc: str, now_utc: str) -> bool:

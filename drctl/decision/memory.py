@@ -108,7 +108,8 @@ def routable(view: GroupView, memory: Memory) -> bool:
 
 def remember_end(memory: Memory, run: Run, now_s: float) -> Memory:
     """`memory` after `run` ended: failures in a row make the next try wait longer."""
-    if run.outcome in {Outcome.FAILED, Outcome.REFUSED, Outcome.ROLLED_BACK}:
+    # A run that a second failure made pointless counts too, or runs that outrun each other would never pause for breath.
+    if run.outcome in {Outcome.FAILED, Outcome.REFUSED, Outcome.ROLLED_BACK, Outcome.SUPERSEDED}:
         return replace(memory, failures=memory.failures + 1, failed_at_s=now_s)
     return replace(memory, failures=0, failed_at_s=None)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from drctl.model.evidence import Sealed, SealedRole
 from drctl.model.identity import MemberName
 from drctl.model.position import Position
 from drctl.model.rule import Rule, SyncSet
+from drctl.model.run import Run
 from drctl.model.topology import Member
 
 
@@ -36,12 +38,17 @@ def missing(rules: Iterable[Rule], sealed: Collection[MemberName]) -> tuple[Memb
 
 
 def choose_heir(
-    sealed: Mapping[MemberName, Position], members: Iterable[Member], *, candidate: MemberName | None
+    sealed: Mapping[MemberName, Position],
+    members: Iterable[Member],
+    *,
+    candidate: MemberName | None,
+    down: Collection[MemberName] = (),
 ) -> MemberName | None:
     """The sealed member with the greatest position; None when none of `members` is sealed.
 
-    Never by position alone: a longer log on an older timeline holds what was never acknowledged. Among equals the wanted
-    candidate wins, then priority, then name, so that every controller picks the same heir.
+    Never by position alone: a longer log on an older timeline holds what was never acknowledged. Among equals one that runs
+    wins over one that is `down` and would have to start first, then the wanted candidate, then priority, then name, so that
+    every controller picks the same heir.
     """
     ranked = sorted(
         (member for member in members if member.name in sealed),
@@ -51,7 +58,17 @@ def choose_heir(
         return None
     best = max(sealed[member.name] for member in ranked)
     equals = [member.name for member in ranked if sealed[member.name] == best]
+    equals = [name for name in equals if name not in down] or equals
     return candidate if candidate in equals else equals[0]
+
+
+def down_when_sealed(run: Run) -> frozenset[MemberName]:
+    """The members that were down when `run` sealed them: one of them starts before it is promoted."""
+    return frozenset(
+        member
+        for member, evidence in run.evidence("seal")
+        if member is not None and isinstance(evidence, Sealed) and evidence.role is SealedRole.DOWN
+    )
 
 
 def sync_set_for(

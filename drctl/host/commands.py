@@ -225,9 +225,11 @@ def _set_sync(member: Member, order: Order) -> Evidence:
 
 
 def _promote(member: Member, order: Order) -> Evidence:
-    from drctl.host.promote import promote
+    from drctl.host.promote import promote, start_sealed
 
     count, names = order.sync_set()
+    if processes.postmaster_of(member.pgdata) is None:
+        start_sealed(member, order.deadline)
     with open_session(member, order.deadline) as session:
         done = promote(member, session, order.epoch, count, names, order.deadline)
     return {

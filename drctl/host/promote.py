@@ -12,7 +12,8 @@ from drctl.host.faults import Invalid, Refused, Unknown
 from drctl.host.psql import Session
 from drctl.host.reload import alter_system, checkpointer_knows
 from drctl.host.seal import receivers
-from drctl.host.settings import sync_names
+from drctl.host.settings import become_standby, sync_names, write_settings
+from drctl.host.start import start
 from drctl.host.timeline import begin_of
 from drctl.host.wal import format_lsn
 from drctl.host.walend import read_histories
@@ -69,6 +70,24 @@ def promote(
         state.MemberState(promoted_epoch=epoch, promoted_timeline=timeline, promoted_lsn=format_lsn(lsn)),
     )
     return Promotion(timeline, lsn, already=False, value=value)
+
+
+def start_sealed(member: Member, deadline: Deadline) -> None:
+    """Start an heir that was down when it was sealed, as a standby of nobody: it may be the only one with everything.
+
+    A former primary too: what it goes on with is a new timeline, like any other heir's.
+    """
+    if state.fence_epoch(member.state_dir) is None:
+        raise Refused(
+            f"{member.name} is down, and was not sealed", "seal it first: a promotion needs to know who is ahead"
+        )
+    become_standby(member)
+    write_settings(member, {"primary_conninfo": ""})
+    started = start(member, deadline)
+    if not started.accepts:
+        raise Unknown(
+            f"{member.name} was started (pid {started.pid}) and accepts no sessions yet", "it recovers: ask again"
+        )
 
 
 def set_sync(session: Session, count: int, members: tuple[str, ...], deadline: Deadline) -> str:

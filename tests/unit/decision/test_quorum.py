@@ -86,3 +86,9 @@ def test_no_two_members_can_both_be_chosen_by_all_sealed_subsets():
     assert {
         choose_heir({name: sealed[name] for name in names}, group().members, candidate=None) for names in subsets
     } == {B, C}
+
+
+def test_among_equals_one_that_runs_wins_over_one_that_must_start_first():
+    sealed = {B: position(1, 5), C: position(1, 5)}
+    assert choose_heir(sealed, group().members, candidate=C, down={C}) == B
+    assert choose_heir({B: position(1, 4), C: position(1, 5)}, group().members, candidate=None, down={C}) == C
