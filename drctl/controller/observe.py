@@ -10,6 +10,7 @@ from drctl.decision.diagnosis import hears
 from drctl.model.evidence import MarkerAcked
 from drctl.model.identity import CenterName, GroupName, MemberName
 from drctl.model.report import HostReport, MemberReport, ObserverReport, Reachability, Sighting
+from drctl.model.rule import GroupRecord
 from drctl.model.topology import Group, Member, Topology
 from drctl.model.view import GroupView, MarkerState
 from drctl.ports import GroupState
@@ -235,6 +236,22 @@ class Observation:
             },
             hosts={name: report for name, report in self.hosts.items() if name in names},
             observers=observers,
-            marker=self.markers[group.name],
+            marker=self._fair_marker(group.name, state.record, asking=connected and leading),
             requests=state.requests,
         )
+
+    def _fair_marker(self, name: GroupName, record: GroupRecord | None, *, asking: bool) -> MarkerState:
+        """How markers get on. One waits only while it could commit: while this controller asks for it, the primary
+        answers, and enough standbys stream. What comes back after a while must not be taken for stuck all that while."""
+        state = self.markers[name]
+        could_commit = asking and record is not None and self._could_commit(record)
+        if state.pending_since_s is not None and not could_commit:
+            state = self.markers[name] = replace(state, pending_since_s=None)
+        return state
+
+    def _could_commit(self, record: GroupRecord) -> bool:
+        report = self.reports.get(record.primary)
+        if report is None or not report.answers or report.facts is None:
+            return False
+        streaming = {standby.name for standby in report.facts.standbys if standby.state == "streaming"}
+        return len(streaming & record.rule.sync.members) >= record.rule.sync.count
