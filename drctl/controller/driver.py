@@ -165,6 +165,8 @@ class Driver:
             self.run = self._saved = stored
             self._announce(effect, stored)
         elif isinstance(effect, FinishRun):
+            for event in self._events:
+                self._emit(event)
             self._emit_end(effect.run)
             self.ended = effect.run
             answers = tuple(self._held)
