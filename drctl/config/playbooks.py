@@ -17,6 +17,7 @@ from drctl.model.playbook import Playbook, RunKind
 from drctl.playbook.order import flaws
 from drctl.playbook.usage import gaps
 
+BYTES_MAX = 64 * 1024
 REMEDY = "edit {0}, then type: drctl playbook validate {0}"
 
 
@@ -96,6 +97,11 @@ def _second(file: Path, kind: RunKind, first: Path) -> ConfigurationInvalid:
 def parse_playbook(text: str, file: str) -> Playbook:
     """The playbook that `text` says. Raises ConfigurationInvalid with everything that is wrong."""
     source = read(text, file)
+    if len(text.encode()) > BYTES_MAX:
+        message = f"has {len(text.encode())} bytes, and every run keeps a copy of it"
+        source.problems.append(
+            source.problem((), message, f"shorten it to {BYTES_MAX} bytes; what is long fits in a script")
+        )
     reader = PlaybookReader(source)
     playbook = reader.playbook(hashlib.sha256(text.encode()).hexdigest())
     if playbook is not None and reader.complete:
