@@ -1,9 +1,7 @@
 /* The failover protocol of one group: three members, operations that may stall or die between any two steps.
  *
- * Checked by Spin; `make model` runs it. What is modelled and what is not: docs/explanation/model.md.
- * Constants a configuration sets: WRITES, OPERATIONS, K0 (k of the first rule). Each mutant takes one rule out:
- * NO_EPOCH_CHECK, ONE_SEALED_IS_ENOUGH, POSITION_READ_EARLY, HEIR_BY_POSITION, RECORD_AFTER_PROMOTION, NO_MARKER,
- * NO_JOINT_RULE, LOCAL_TIMELINES, ROLLBACK_AFTER_RECORD, SEAL_FORGOTTEN.
+ * Checked by Spin: `make model`. What is modelled and what is not: docs/explanation/model.md.
+ * The worlds and the mutants, each of which takes one rule out by a name in capitals, are in configuration.py.
  */
 #ifndef WRITES
 #define WRITES 2
@@ -26,7 +24,6 @@
 #endif
 #define bit(n) (1 << (n))
 #define ones(m) (((m) & 1) + (((m) >> 1) & 1) + (((m) >> 2) & 1))
-#define OTHERS(p) (7 - bit(p))
 
 /* A rule (p, S, k) in one byte. 0 is no rule. */
 #define RULE(p, s, k) ((p) | ((s) << 2) | ((k) << 5))
@@ -39,7 +36,7 @@
 byte entries;
 ENTRY_SET line[ENTRIES + 1];
 byte timeline[ENTRIES + 1];
-ENTRY_SET promotions;                        /* which entries are a promotion's, as a set */
+ENTRY_SET promotions;                   /* which entries are a promotion's, as a set */
 byte writes;
 byte acked;                             /* the last entry that some client was told of */
 
@@ -83,6 +80,7 @@ byte position[MEMBERS];
 #ifdef POSITION_READ_EARLY
 #define TWO_PART_SEAL
 #endif
+
 /* Faults stop at a moment, any moment: from then on messages arrive, at most one member stays away for ever, and the
  * controllers do what they are there for. Until then at most FAULTY_OPERATIONS begin. A write sent afterwards must be
  * acknowledged, whatever was left lying about. */
@@ -97,8 +95,8 @@ bool served;                            /* it was acknowledged */
 #define may_write(n) ((writes < WRITES && !healed) || (healed && !served && rule_count == 1 && PRIMARY(rules[0]) == n && \
 	(sent == 0 || !held_by(n, sent))))
 /* A new operation begins when the one before can go no further, or when its controller is gone. */
-#define may_begin(o) (epoch == o + 1 && (healed -> (timeout && !served) || (epoch == healed_at && o > 0 && stage[o - 1] != DONE) \
-	: o < FAULTY_OPERATIONS))
+#define may_begin(o) (epoch == o + 1 && (healed -> \
+	(timeout && !served) || (epoch == healed_at && o > 0 && stage[o - 1] != DONE) : o < FAULTY_OPERATIONS))
 #define sensible(s) (!healed || ((s) & ~present) == 0)
 #define newest (pending == ROLL_BACK -> rules[0] : rules[rule_count - 1])
 #define can_resume (!healed || (here(PRIMARY(newest)) && ones(SET(newest) & present) >= COUNT(newest) && \
@@ -153,7 +151,8 @@ ltl progress { [] (healed -> <> served) }
 #elif OPERATIONS == 3
 #define all_satisfied (satisfied(rules[0]) && satisfied(rules[1]) && satisfied(rules[2]) && satisfied(rules[3]))
 #else
-#define all_satisfied (satisfied(rules[0]) && satisfied(rules[1]) && satisfied(rules[2]) && satisfied(rules[3]) && satisfied(rules[4]))
+#define all_satisfied (satisfied(rules[0]) && satisfied(rules[1]) && satisfied(rules[2]) && satisfied(rules[3]) && \
+	satisfied(rules[4]))
 #endif
 
 #ifdef LOCAL_TIMELINES
@@ -220,7 +219,8 @@ inline tell(p, a) {
 	:: contains(acked, a) -> skip
 	:: !contains(acked, a) && contains(a, acked) -> acked = a
 	:: else ->
-		printf("\nVIOLATION S3: %c acknowledges entry %d, which forks from entry %d, acknowledged before\n", NAME(p), a, acked);
+		printf("\nVIOLATION S3: %c acknowledges entry %d, which forks from entry %d, acknowledged before\n",
+			NAME(p), a, acked);
 		assert(false)
 	fi
 }
@@ -285,7 +285,8 @@ proctype Member(byte n) {
 	:: d_step { !writable[n] && sync[n] != 0 && upstream[n] == NONE ->
 		writable[n] = true; printf("restart: %c, a primary before, starts alone", NAME(n)); acknowledge(); printf("\n") }
 #endif
-	:: d_step { !writable[n] && here(n) && upstream[n] != NONE && here(upstream[n]) && last[n] != last[upstream[n]] && held_by(upstream[n], last[n]) && may_single_out(bit(n)) ->
+	:: d_step { !writable[n] && here(n) && upstream[n] != NONE && here(upstream[n]) && may_single_out(bit(n)) &&
+		last[n] != last[upstream[n]] && held_by(upstream[n], last[n]) ->
 		single_out(bit(n));
 		x = last[n] + 1;
 		do :: contains(last[upstream[n]], x) -> break :: else -> x++ od;
@@ -331,7 +332,8 @@ inline ask(o, n) {
 	printf("\n")
 }
 #define ASK(n) \
-	:: d_step { sealing(o) && current(o) && !(asked & bit(n)) && in_turn(o, n) && may(o, n) && may_single_out(bit(n)) -> ask(o, n) }
+	:: d_step { sealing(o) && current(o) && !(asked & bit(n)) && in_turn(o, n) && may(o, n) && \
+		may_single_out(bit(n)) -> ask(o, n) }
 #define may_seal(o, n) (here(n) && (asked & bit(n)) && (host_epoch[n] == EPOCH(o) || NO_CHECK))
 #else
 #define ASK(n)
@@ -381,7 +383,8 @@ inline promote(o, h) {
 	:: KEEPS_TIMELINE(h) -> printf("promote: operation %d starts %c again as the primary", EPOCH(o), NAME(h))
 	:: else ->
 		append(h, NEXT_TIMELINE(o, h)); promotions = promotions | bit(entries);
-		printf("promote: operation %d promotes %c, which writes entry %d on timeline %d", EPOCH(o), NAME(h), entries, timeline[entries])
+		printf("promote: operation %d promotes %c, which writes entry %d on timeline %d", EPOCH(o), NAME(h), entries,
+			timeline[entries])
 	fi;
 	writable[h] = true; sync[h] = plan[o];
 	if :: current(o) -> marker[o] = last[h] :: else fi;
@@ -397,9 +400,12 @@ inline follow(o, n) {
 	last[n] = x; x = 0; upstream[n] = PRIMARY(plan[o]); writable[n] = false; sync[n] = 0;
 	acknowledge(); at_most_one_acknowledges(); printf("\n")
 }
-#define may_follow(o, n) ((kind[o] == SET_CHANGE && n != PRIMARY(plan[o]) || (SET(plan[o]) & bit(n))) && may_single_out(bit(n)) && writable[PRIMARY(plan[o])] && here(PRIMARY(plan[o])) && may(o, n) \
-	&& (writable[n] || upstream[n] != PRIMARY(plan[o]) || !held_by(PRIMARY(plan[o]), last[n])))
-#define following(o) (((kind[o] == FAILOVER || kind[o] == ROLL_BACK) && (stage[o] == EFFECTED || stage[o] == MARKED)) || (kind[o] == SET_CHANGE && stage[o] == BEGUN))
+/* A member that was the primary, or whose WAL forked, is rejoined: what its new upstream does not have is cut off. */
+#define may_follow(o, n) (((kind[o] == SET_CHANGE && n != PRIMARY(plan[o])) || (SET(plan[o]) & bit(n))) && may(o, n) && \
+	may_single_out(bit(n)) && writable[PRIMARY(plan[o])] && here(PRIMARY(plan[o])) && \
+	(writable[n] || upstream[n] != PRIMARY(plan[o]) || !held_by(PRIMARY(plan[o]), last[n])))
+#define following(o) ((kind[o] == SET_CHANGE && stage[o] == BEGUN) || \
+	((kind[o] == FAILOVER || kind[o] == ROLL_BACK) && (stage[o] == EFFECTED || stage[o] == MARKED)))
 
 inline set_sync(o, p) {
 	host_epoch[p] = EPOCH(o); stage[o] = EFFECTED; sync[p] = plan[o];
@@ -446,10 +452,11 @@ inline start(o, p) {
 	:: d_step { sealing(o) && current(o) && !(sealed & bit(n)) && may_seal(o, n) -> seal(o, n) } \
 	:: d_step { sealing(o) && !current(o) && may(o, n) && (kind[o] == FAILOVER || n == PRIMARY(plan[o])) && \
 		(writable[n] || upstream[n] != NONE) && may_single_out(bit(n)) -> \
-		single_out(bit(n)); host_epoch[n] = EPOCH(o); close(n); printf("seal: operation %d, late, stops %c\n", EPOCH(o), NAME(n)) }
+		single_out(bit(n)); host_epoch[n] = EPOCH(o); close(n); \
+		printf("seal: operation %d, late, stops %c\n", EPOCH(o), NAME(n)) }
 #define CHOOSE(h, s, k) \
-	:: d_step { sealing(o) && current(o) && sealed != 0 && best(h) && all_satisfied && may_tell(o, s) && here(h) && sensible(s) && \
-		may_single_out(bit(h)) && may_single_out(s) -> choose(o, h, s, k) }
+	:: d_step { sealing(o) && current(o) && sealed != 0 && best(h) && all_satisfied && here(h) && sensible(s) && \
+		may_tell(o, s) && may_single_out(bit(h)) && may_single_out(s) -> choose(o, h, s, k) }
 #define PROMOTE(h) \
 	:: d_step { stage[o] == RECORDED && kind[o] == FAILOVER && PRIMARY(plan[o]) == h && may(o, h) -> promote(o, h) }
 #define FOLLOW(n) \
@@ -459,7 +466,9 @@ inline start(o, p) {
  * operations begin when they please. So "believes that it leads and does not" is every operation but the current one. */
 proctype Operation(byte o) {
 	do
-	:: d_step { may_begin(o) && of_kind(o, FAILOVER) && can_fail_over -> begin(o, FAILOVER, BEGUN); printf("begin: operation %d, failover\n", EPOCH(o)) }
+	:: d_step { may_begin(o) && of_kind(o, FAILOVER) && can_fail_over ->
+		begin(o, FAILOVER, BEGUN);
+		printf("begin: operation %d, failover\n", EPOCH(o)) }
 	:: d_step { may_begin(o) && of_kind(o, SWITCHOVER) && rule_count == 1 && can_switch_over ->
 		begin(o, SWITCHOVER, BEGUN); plan[o] = rules[0];
 		printf("begin: operation %d, switchover\n", EPOCH(o)) }
@@ -486,7 +495,8 @@ proctype Operation(byte o) {
 #endif
 		printf("record: operation %d turns back\n", EPOCH(o)) }
 	:: d_step { kind[o] == ROLL_BACK && stage[o] == RECORDED && may(o, PRIMARY(plan[o])) && sync[PRIMARY(plan[o])] != 0 ->
-		start(o, PRIMARY(plan[o])); stage[o] = EFFECTED; if :: current(o) -> marker[o] = last[PRIMARY(plan[o])] :: else fi }
+		start(o, PRIMARY(plan[o])); stage[o] = EFFECTED;
+		if :: current(o) -> marker[o] = last[PRIMARY(plan[o])] :: else fi }
 	CHOOSE(0, 2, 1) CHOOSE(0, 4, 1) CHOOSE(0, 6, 1)
 	CHOOSE(1, 1, 1) CHOOSE(1, 4, 1) CHOOSE(1, 5, 1)
 	CHOOSE(2, 1, 1) CHOOSE(2, 2, 1) CHOOSE(2, 3, 1)
