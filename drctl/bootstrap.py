@@ -16,15 +16,22 @@ from drctl.controller.loop import Loop
 from drctl.controller.perform import Ports
 from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
+from drctl.doctor import of_record, of_room
+from drctl.model.errors import Unreachable
 from drctl.model.event import Alarm, ControllerStarted, Severity
+from drctl.model.takeover import Finding, FindingSeverity
 from drctl.outside.web import Web
 from drctl.postgres import PostgresDatabase
+from drctl.postgres.examine import check_up
 from drctl.postgres.examine import examine as examine_members
+from drctl.postgres.line import Account
 from drctl.postgres.prepare import CHANGES, prepare
 from drctl.ssh import SshHost
-from drctl.takeover import Scene, conclude, hosts_of, take_over
+from drctl.ssh.keys import check_keys
+from drctl.takeover import Scene, conclude, host_findings, hosts_of, take_over
 from drctl.telemetry.station import Station
 from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
+from drctl.zookeeper.ensemble import check_voters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     from drctl.config import Configuration
     from drctl.model.identity import CenterName, GroupName
     from drctl.model.takeover import AdminAccess, Takeover
-    from drctl.model.topology import Address
+    from drctl.model.topology import Address, Group
 
 CONNECT_TIMEOUT_S = 3.0
 CLOSE_TIMEOUT_S = 2.0
@@ -62,7 +69,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         stream=sys.stderr,
         configuration=configuration.effective,
     )
-    playbooks = {kind: found.playbook for kind, found in playbooks_in_force().items()}
+    playbooks = {kind: found.playbook for kind, found in playbooks_in_force(configuration.playbooks).items()}
     ports = Ports(
         coordinator=_coordinator(configuration, center, Presence.RESIDENT),
         database=database(configuration, writer=center),
@@ -175,6 +182,58 @@ def initialise(
     finally:
         host.close()
         looker.close()
+
+
+def doctor(configuration: Configuration, groups: tuple[GroupName, ...]) -> tuple[Finding, ...]:
+    """Every prerequisite and every risk that keys, databases, hosts and the coordinator tell of; changes nothing."""
+    settings = configuration.database
+    chosen = tuple(configuration.topology.group(name) for name in groups)
+    account = Account(
+        user=settings.user,
+        password=None if settings.password is None else settings.password.read(),
+        dbname=settings.dbname,
+        sslmode=settings.sslmode,
+    )
+    found = list(
+        check_keys(
+            identity=configuration.ssh.identity,
+            known_hosts=configuration.ssh.known_hosts,
+            port=configuration.ssh.port,
+            hosts=[member.host for group in chosen for member in group.members],
+        )
+    )
+    found += check_up(chosen, account)
+    host = ssh_host(configuration)
+    try:
+        for group in chosen:
+            reports = hosts_of(group, host)
+            for member, report in reports.items():
+                found += host_findings(member, report)
+            found += of_room(reports)
+    finally:
+        host.close()
+    return (*found, *_coordination(configuration, chosen))
+
+
+def _coordination(configuration: Configuration, groups: tuple[Group, ...]) -> Iterator[Finding]:
+    voters = {center.name: center.zookeeper for center in configuration.topology.centers}
+    try:
+        with coordinator_client(configuration) as coordinator:
+            complaint = coordinator.timeout_complaint()
+            states = {group.name: coordinator.group(group.name) for group in groups}
+    except Unreachable as error:
+        yield from check_voters(voters, complaint="")
+        yield Finding(
+            severity=FindingSeverity.ERROR,
+            subject="zookeeper",
+            what=error.message,
+            why="nothing can be changed, and nothing is known of what is recorded",
+            remedy=error.remedy,
+        )
+        return
+    yield from check_voters(voters, complaint=complaint)
+    for group in groups:
+        yield from of_record(group, states[group.name])
 
 
 def _coordinator(configuration: Configuration, center: CenterName, presence: Presence) -> ZooKeeperCoordinator:

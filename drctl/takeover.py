@@ -8,6 +8,7 @@ acknowledged; and only then the record, whose first rule is true from its first 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from drctl.model.command import SetSync
@@ -39,7 +40,9 @@ class Scene:
 
 def hosts_of(group: Group, host: Host) -> Mapping[MemberName, HostReport]:
     """What every member's host says."""
-    return {member.name: host.inspect(member, deadline_s=INSPECT_TIMEOUT_S) for member in group.members}
+    with ThreadPoolExecutor(len(group.members)) as pool:
+        reports = pool.map(lambda member: host.inspect(member, deadline_s=INSPECT_TIMEOUT_S), group.members)
+        return {report.member: report for report in reports}
 
 
 def conclude(

@@ -113,6 +113,7 @@ class Player:
             play.unproved = str(error)
         except (LabError, NotQuiet, psycopg.Error, OSError) as error:
             play.refuted.append(f"{type(error).__name__}: {' '.join(str(error).split())}"[:600])
+            self._read_what_there_is()
         finally:
             self._clients.stop()
             with contextlib.suppress(LabError, OSError):
@@ -316,6 +317,12 @@ class Player:
         with contextlib.suppress(DeadlineMissed):
             wait_until(self._is_steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.2)
             self.play.clean = True
+
+    def _read_what_there_is(self) -> None:
+        """After a failure: what the clients were told, and if they come to rest, the members."""
+        self._clients.stop()
+        with contextlib.suppress(OSError, ValueError, NotQuiet, psycopg.Error):
+            self._read()
 
     def _read(self) -> None:
         self._clients.stop()

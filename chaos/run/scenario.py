@@ -121,7 +121,8 @@ class Expect(Part):
     setting_restored_within: Seconds | None = None
     zombie_refused: bool = False
     """What a sleeper went on to do after its successor had acted must have been refused, whatever it was."""
-    lost: int = 0
+    tolerate: list[str] = Field(default_factory=list)
+    """Oracles whose findings PostgreSQL itself brings about here, and the `why` explains; told, and no failure."""
 
 
 class Scenario(Part):

@@ -30,9 +30,13 @@ def doctor(
 
     Exit code 0 when all is well, 4 with warnings, 1 with errors.
     """
-    from drctl.cli import findings  # noqa: PLC0415 - slow
+    from drctl.cli import agreement, findings  # noqa: PLC0415 - slow
 
-    found = bootstrap().doctor(invocation.configuration, invocation.groups(group))
+    configuration = invocation.configuration
+    found = (
+        *bootstrap().doctor(configuration, invocation.groups(group)),
+        *agreement.check_controllers(configuration),
+    )
     shown = [one for one in found if everything or one.severity is not FindingSeverity.OK]
     if form != "pretty":
         print_value([to_json(one) for one in shown], form, findings.FINDING_COLUMNS, findings.rows(shown))

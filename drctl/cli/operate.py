@@ -59,7 +59,7 @@ def switchover(
     not_before_utc = _utc(scheduled)
     wishes = [
         wish(
-            RequestKind.SWITCHOVER,
+            RequestKind.SWITCHOVER if from_center is None else RequestKind.EVACUATE,
             name,
             reason=reason,
             candidate=invocation.member(name, candidate) if candidate else None,

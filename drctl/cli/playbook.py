@@ -1,4 +1,4 @@
-"""Playbooks: `playbook list|show|validate|plan`."""
+"""Playbooks: `playbook list|show|validate|schema|plan`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drctl.cli.controllers import ask_cluster
+from drctl.cli.exit_codes import ExitCode
 from drctl.cli.history import runs_of
 from drctl.cli.invocation import (
     Invocation,
@@ -18,7 +19,8 @@ from drctl.cli.invocation import (
     group_argument,
     pass_invocation,
 )
-from drctl.cli.output import print_value
+from drctl.cli.main import show_error
+from drctl.cli.output import print_json, print_value
 from drctl.model.errors import InvalidInput
 from drctl.model.identity import CenterName, GroupName, MemberName
 from drctl.model.playbook import Playbook, RunKind, Step
@@ -51,25 +53,34 @@ def list_command(invocation: Invocation, form: str) -> None:
     """List the playbooks in force here: a controller reads those of its own host when it starts."""
     from drctl.config.playbooks import playbooks_in_force  # noqa: PLC0415 - slow, and not needed by `--help`
 
-    rows = [_book_row(found) for found in playbooks_in_force().values()]
+    rows = [_book_row(found) for found in playbooks_in_force(invocation.configuration.playbooks).values()]
     _print(invocation, form, BOOK_COLUMNS, rows, ("Playbook", "Kind", "Version", "Steps", "At most", "Budget", "", ""))
 
 
 @playbook.command()
 @common_options
 @format_option
+@click.option("--source", is_flag=True, help="Print the file as it is, to be copied into the hospital's own folder.")
 @click.argument("name")
 @pass_invocation
-def show(invocation: Invocation, form: str, name: str) -> None:
+def show(
+    invocation: Invocation,
+    form: str,
+    source: bool,  # noqa: FBT001 - click passes options by name
+    name: str,
+) -> None:
     """Show the steps of the playbook NAME, or of that kind."""
     from drctl.config.playbooks import playbooks_in_force  # noqa: PLC0415
 
-    books = [found.playbook for found in playbooks_in_force().values()]
-    book = next((found for found in books if name in {found.name, found.kind.value}), None)
-    if book is None:
-        raise InvalidInput(
-            f"there is no playbook {name}", remedy=f"name one of: {', '.join(found.name for found in books)}"
-        )
+    shelf = list(playbooks_in_force(invocation.configuration.playbooks).values())
+    chosen = next((found for found in shelf if name in {found.playbook.name, found.playbook.kind.value}), None)
+    if chosen is None:
+        names = ", ".join(found.playbook.name for found in shelf)
+        raise InvalidInput(f"there is no playbook {name}", remedy=f"name one of: {names}")
+    if source:
+        click.echo(chosen.file.read_text(encoding="utf-8"), nl=False)
+        return
+    book = chosen.playbook
     rows = [
         *(_step_row("steps", step) for step in book.steps),
         *(_step_row("rollback", step) for step in book.rollback),
@@ -82,16 +93,44 @@ def show(invocation: Invocation, form: str, name: str) -> None:
 
 @playbook.command()
 @common_options
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def validate(file: Path) -> None:
-    """Check a playbook: all errors, each with its place and what to write instead. Exit code 2 when there are any."""
-    from drctl.config.playbooks import load_playbook  # noqa: PLC0415
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@pass_invocation
+@click.pass_context
+def validate(context: click.Context, invocation: Invocation, files: tuple[Path, ...]) -> None:
+    """Check playbooks, without FILE all that are in force here: every error, with its place and what to write instead.
 
-    book = load_playbook(file)
-    click.echo(
-        f"{file} is valid: {book.kind}, {len(book.steps)} step{'' if len(book.steps) == 1 else 's'}; its worst path takes "
-        f"{_worst_s(book):g} s of {book.budget_s:g} s; digest {book.digest[:12]}"
+    Exit code 2 when there are any.
+    """
+    from drctl.config.playbooks import PlaybookFile, load_playbook, playbooks_in_force  # noqa: PLC0415
+
+    if not files:
+        for found in playbooks_in_force(invocation.configuration.playbooks).values():
+            click.echo(_valid(found))
+        return
+    worst = ExitCode.DONE
+    for file in files:
+        try:
+            click.echo(_valid(PlaybookFile(file=file, playbook=load_playbook(file))))
+        except InvalidInput as error:
+            show_error(error)
+            worst = ExitCode.USAGE
+    context.exit(worst)
+
+
+def _valid(found: PlaybookFile) -> str:
+    book = found.playbook
+    return (
+        f"{found.file} is valid: {book.kind}, {len(book.steps)} step{'' if len(book.steps) == 1 else 's'}; its worst path "
+        f"takes {_worst_s(book):g} s of {book.budget_s:g} s; digest {book.digest[:12]}"
     )
+
+
+@playbook.command()
+def schema() -> None:
+    """Print the JSON schema of a playbook, for editors."""
+    from drctl.config.playbook_schema import playbook_schema  # noqa: PLC0415
+
+    print_json(playbook_schema())
 
 
 @playbook.command()
@@ -112,7 +151,7 @@ def plan(invocation: Invocation, form: str, wanted: str | None, kind: str, group
     from drctl.config.playbooks import playbooks_in_force  # noqa: PLC0415
     from drctl.playbook.forecast import Cast, forecast  # noqa: PLC0415 - statistics is slow to import
 
-    found = playbooks_in_force().get(RunKind(kind))
+    found = playbooks_in_force(invocation.configuration.playbooks).get(RunKind(kind))
     if found is None:
         raise InvalidInput(f"there is no playbook of the kind {kind}", remedy="see what there is: drctl playbook list")
     name = invocation.group(group)
@@ -135,7 +174,7 @@ def plan(invocation: Invocation, form: str, wanted: str | None, kind: str, group
 def _candidate(kind: RunKind, group: GroupSnapshot) -> MemberName | None:
     """Whom the operation would be about, if nobody is named."""
     match kind:
-        case RunKind.FAILOVER | RunKind.SWITCHOVER | RunKind.DRILL:
+        case RunKind.FAILOVER | RunKind.SWITCHOVER | RunKind.EVACUATE | RunKind.DRILL:
             return group.explanation.heir
         case RunKind.SWITCHBACK:
             return _of_center(group, group.home)

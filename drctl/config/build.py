@@ -48,6 +48,7 @@ def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Con
             sslmode=entry.database.sslmode,
         ),
         replication=ReplicationSettings(user=entry.replication.user),
+        playbooks=entry.playbooks,
         file=file,
         warnings=tuple(warnings),
         effective=dict(_effective(entry)),

@@ -11,6 +11,9 @@ from drctl.config.problem import Problem
 from drctl.config.secret import Secret
 from drctl.model.topology import Address, Topology
 
+OWN_PLAYBOOKS = Path("/etc/drctl/playbooks")
+"""Where a hospital's own playbooks are, unless the file says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZooKeeperSettings:
@@ -59,6 +62,8 @@ class Configuration:
     ssh: SshSettings
     database: DatabaseSettings
     replication: ReplicationSettings
+    playbooks: Path = OWN_PLAYBOOKS
+    """The folder of the hospital's own playbooks; it need not exist."""
     file: str = ""
     """Where it was read; empty when it came from memory."""
     warnings: tuple[Problem, ...] = ()

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drctl.config.configuration import OWN_PLAYBOOKS
 from drctl.config.policy_keys import PolicyEntry
 from drctl.config.scalars import (
     Count,
     Duration,
     Expected,
     FilePath,
+    FolderPath,
     HostName,
     HttpAddress,
     Label,
@@ -140,6 +142,8 @@ class ClusterEntry(Entry):
     """How controllers look at databases."""
     replication: ReplicationEntry = ReplicationEntry()
     """How standbys stream."""
+    playbooks: FolderPath = OWN_PLAYBOOKS
+    """The hospital's own playbooks; each replaces the one of its kind that came with drctl. It need not exist."""
     groups: dict[Name, GroupEntry] = Field(min_length=1)
     """The replicated databases, by name."""
     policy: PolicyKeys = PolicyEntry()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
+from drctl.config.configuration import OWN_PLAYBOOKS
 from drctl.config.playbook_reader import PlaybookReader
 from drctl.config.problem import ConfigurationInvalid
 from drctl.config.source import read
@@ -15,8 +17,7 @@ from drctl.model.playbook import Playbook, RunKind
 from drctl.playbook.order import flaws
 from drctl.playbook.usage import gaps
 
-PLAYBOOK_FOLDERS = (Path("/etc/drctl/playbooks"), Path(__file__).parents[2] / "playbooks")
-"""The hospital's own first, then those that came with drctl."""
+BYTES_MAX = 64 * 1024
 REMEDY = "edit {0}, then type: drctl playbook validate {0}"
 
 
@@ -28,20 +29,27 @@ class PlaybookFile:
     playbook: Playbook
 
 
-def playbooks_in_force(folders: Sequence[Path] | None = None) -> Mapping[RunKind, PlaybookFile]:
-    """What controllers run: the hospital's own playbooks replace those that came with drctl, kind by kind.
+def shipped_folder() -> Path:
+    """Where the playbooks that came with drctl are: inside the installed package, or at the top of a checkout."""
+    package = Path(str(files("drctl")))
+    inside = package / "playbooks"
+    return inside if inside.is_dir() else package.parent / "playbooks"
 
-    Raises ConfigurationInvalid, and InvalidInput when there are none.
+
+def playbooks_in_force(own: Path = OWN_PLAYBOOKS) -> Mapping[RunKind, PlaybookFile]:
+    """What controllers run: the playbooks of the hospital's own folder replace those that came with drctl, kind by kind.
+
+    Raises ConfigurationInvalid, and InvalidInput when one is missing.
     """
-    looked_in = PLAYBOOK_FOLDERS if folders is None else folders
     found: dict[RunKind, PlaybookFile] = {}
-    for folder in reversed(looked_in):
+    for folder in (shipped_folder(), own):
         if folder.is_dir():
             found.update(playbook_files(folder))
-    if not found:
+    missing = [kind.value for kind in RunKind if kind not in found and kind is not RunKind.DRILL]
+    if missing:
         raise InvalidInput(
-            f"there are no playbooks in {' or '.join(map(str, looked_in))}",
-            remedy=f"copy drctl's playbooks folder to {looked_in[0]}",
+            f"there is no playbook of the kind {', '.join(missing)} in {shipped_folder()} or {own}",
+            remedy="was drctl installed completely? install it again",
         )
     return found
 
@@ -89,6 +97,11 @@ def _second(file: Path, kind: RunKind, first: Path) -> ConfigurationInvalid:
 def parse_playbook(text: str, file: str) -> Playbook:
     """The playbook that `text` says. Raises ConfigurationInvalid with everything that is wrong."""
     source = read(text, file)
+    if len(text.encode()) > BYTES_MAX:
+        message = f"has {len(text.encode())} bytes, and every run keeps a copy of it"
+        source.problems.append(
+            source.problem((), message, f"shorten it to {BYTES_MAX} bytes; what is long fits in a script")
+        )
     reader = PlaybookReader(source)
     playbook = reader.playbook(hashlib.sha256(text.encode()).hexdigest())
     if playbook is not None and reader.complete:

@@ -194,6 +194,12 @@ FilePath = Annotated[
     _text_schema("^/", "/etc/drctl/id_ed25519"),
     Expected(words="an absolute path of a file", example="/etc/drctl/id_ed25519"),
 ]
+FolderPath = Annotated[
+    Path,
+    _reading(_absolute),
+    _text_schema("^/", "/etc/drctl/playbooks"),
+    Expected(words="an absolute path of a folder", example="/etc/drctl/playbooks"),
+]
 RoleName = Annotated[
     str,
     _matching(_ROLE_PATTERN),

@@ -175,7 +175,8 @@ def _promoted_heir(situation: Situation) -> MemberName | None:
     for member, evidence in situation.run.evidence("seal"):
         if (
             member == newest
-            and newest != situation.record.primary
+            # Not "than the recorded one": it may have been appointed already, when the run was taken over.
+            and newest != situation.run.old_primary
             and isinstance(evidence, Sealed)
             and evidence.role is SealedRole.PRIMARY
             and not evidence.sealed

@@ -32,7 +32,7 @@ def gaps(playbook: Playbook) -> Iterable[Flaw]:
         yield Flaw(
             step="",
             message=f"a {playbook.kind} does not come to its end without steps that use {', '.join(wanted)}",
-            remedy=f"begin with a copy of the one that came with drctl: drctl playbook show {playbook.kind} -f yaml",
+            remedy=f"begin with a copy of the one that came with drctl: drctl playbook show {playbook.kind} --source",
         )
 
 

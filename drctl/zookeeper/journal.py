@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from drctl.model.errors import DrctlError, EffectRefused, InvalidInput, StaleEpoch
 from drctl.zookeeper.groups import NOT_PAUSED, PAUSED
 from drctl.zookeeper.paths import run_group
-from drctl.zookeeper.records import decode_record, decode_run, encode_record, encode_run, shortened
+from drctl.zookeeper.records import abridged, decode_record, decode_run, encode_record, shortened
 from drctl.zookeeper.transaction import (
     ANY_VERSION,
     UNGUARDED,
@@ -189,14 +189,8 @@ class Journal:
                     assert_never(error.refusal)
 
     def _run_bytes(self, run: Run) -> bytes:
-        data = encode_run(run)
-        bytes_max = self.policies[run.group].journal_bytes_max
-        if len(data) > bytes_max:
-            raise EffectRefused(
-                f"the journal of run {run.id} has grown to {len(data)} bytes, the bound is {bytes_max}",
-                remedy=f"look at what repeats in it: drctl history {run.id}; then raise policy.journal_bytes_max",
-            )
-        return data
+        # Details are dropped rather than a run stopped in its middle.
+        return abridged(run, bytes_max=self.policies[run.group].journal_bytes_max)
 
     def _into_history(self, run: Run) -> Create:
         # The end of a run is never refused for its size: the group could not be operated on any more.

@@ -9,13 +9,28 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from drctl.model.errors import InvalidInput
-from drctl.model.evidence import Rejoined
+from drctl.model.evidence import (
+    Chosen,
+    CommandRan,
+    Fenced,
+    Following,
+    HttpAnswered,
+    Promoted,
+    Queried,
+    Recorded,
+    Rejoined,
+    Sealed,
+    Stopped,
+)
 from drctl.model.identity import CenterName
 from drctl.model.report import ObserverReport
 from drctl.model.request import Request, RequestAnswer
 from drctl.model.rule import GroupRecord
 from drctl.model.run import Run, StepRecord, Task
 
+WORDS_MAX = 100
+"""Of what is kept of a text when little room is left."""
+ADOPTIONS_KEPT = 5
 FORMAT = 1
 """Raised only by a change that an older reader must not try to read. A new field is no such change: readers skip it."""
 
@@ -104,17 +119,53 @@ def shortened(run: Run, *, bytes_max: int) -> bytes:
     return data
 
 
+def abridged(run: Run, *, bytes_max: int) -> bytes:
+    """The bytes of a run under way, with fewer details the less they fit. Never fails: what the run builds on is kept, and
+    is small, because the playbook's size is bounded where it is read and everything that is said is cut.
+    """
+    for attempt in (run, _without_lists(run), _without_ended(run)):
+        data = encode_run(attempt)
+        if len(data) <= bytes_max:
+            break
+    return data
+
+
 def _without_lists(run: Run) -> Run:
-    steps = tuple(replace(step, tasks=tuple(map(_without_list, step.tasks))) for step in run.steps)
+    steps = tuple(
+        replace(step, tasks=tuple(map(_without_list, step.tasks)), note=_cut(step.note)) for step in run.steps
+    )
     return replace(run, steps=steps, note=_cut(run.note))
 
 
 def _without_list(task: Task) -> Task:
+    task = replace(task, error=_cut(task.error))
     match task.evidence:
         case Rejoined() as rejoined:
-            return replace(task, evidence=replace(rejoined, discarded=()))
+            return replace(task, evidence=replace(rejoined, discarded=(), detail=_cut(rejoined.detail)))
+        case CommandRan() as ran:
+            return replace(task, evidence=replace(ran, output=_cut(ran.output, WORDS_MAX)))
+        case HttpAnswered() as answered:
+            return replace(task, evidence=replace(answered, body=_cut(answered.body, WORDS_MAX)))
+        case Queried(value=str() as value) as queried:
+            return replace(task, evidence=replace(queried, value=_cut(value, WORDS_MAX)))
         case _:
             return task
+
+
+def _without_ended(run: Run) -> Run:
+    """Without what ended steps of no consequence left behind, and with the newest adoptions only."""
+    steps = tuple(
+        replace(step, tasks=tuple(filter(_built_on, step.tasks)), note=_cut(step.note, WORDS_MAX))
+        if step.ended
+        else step
+        for step in _without_lists(run).steps
+    )
+    return replace(run, steps=steps, adoptions=run.adoptions[-ADOPTIONS_KEPT:], note=_cut(run.note, WORDS_MAX))
+
+
+def _built_on(task: Task) -> bool:
+    """Whether later steps, under this owner or the next, read what the task proved."""
+    return isinstance(task.evidence, Sealed | Fenced | Stopped | Chosen | Recorded | Promoted | Following)
 
 
 def _without_tasks(run: Run) -> Run:

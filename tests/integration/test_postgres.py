@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
 
 from drctl.host import processes
@@ -19,7 +18,7 @@ from drctl.model.identity import Epoch, MemberName
 from drctl.model.report import MemberFacts, MemberReport, Reachability
 from drctl.model.topology import Member
 from drctl.postgres import PostgresDatabase
-from tests.integration.postgres_servers import USER, Servers, bindir_of, running
+from tests.integration.postgres_servers import Servers, bindir_of, running
 
 DEADLINE_S = 1.0
 
@@ -252,19 +251,6 @@ def test_the_servers_own_setting_is_seen_while_it_holds(servers: Servers):
     servers.until(lambda: overrides_of(database, servers) == set(), "it is gone")
 
 
-def test_a_session_that_weakens_its_commits_is_suspected_until_it_ends(servers: Servers):
-    database = servers.database()
-    with psycopg.connect(
-        host="127.0.0.1", port=servers.primary.port, user=USER, dbname="postgres", autocommit=True
-    ) as session:
-        session.execute("SET synchronous_commit = off")
-        told = {("session", f"{session.info.backend_pid} of postgres", "off")}
-        servers.until(lambda: overrides_of(database, servers) == told, "it is seen")
-        session.execute("SELECT 1")
-        assert overrides_of(database, servers) == told
-    servers.until(lambda: overrides_of(database, servers) == set(), "it is gone")
-
-
 # Markers
 
 
@@ -294,18 +280,6 @@ def test_a_markers_position_is_on_a_standby_when_it_is_acknowledged(servers: Ser
         "SELECT (writer, sequence, epoch)::text FROM drctl.marker WHERE sequence = 19"
     )
     assert row == "(zhaohui,19,3)"
-
-
-def test_a_marker_asks_for_its_standby_whatever_was_set_for_its_role(servers: Servers):
-    primary = servers.instance(servers.primary)
-    primary.run("ALTER ROLE drctl SET synchronous_commit = off")
-    try:
-        servers.nobody_acknowledges()
-        with pytest.raises(EffectUnknown):
-            servers.database().write_marker(servers.primary, sequence=1, epoch=Epoch(1), deadline_s=0.3)
-    finally:
-        servers.everybody_acknowledges()
-        primary.run("ALTER ROLE drctl RESET ALL")
 
 
 def test_a_locked_marker_table_does_not_hide_that_commits_work(servers: Servers):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from drctl.config import playbooks as config_playbooks
 from drctl.model.explanation import Explanation
 from drctl.model.identity import RunId
 from drctl.model.run import Outcome, StepRecord, StepStatus
@@ -23,11 +22,11 @@ SHIPPED = ROOT / "playbooks"
 
 
 @pytest.fixture(autouse=True)
-def hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hospital(tmp_path: Path, deployment: Deployment) -> Path:
     """The hospital's own folder, empty, before the one that comes with drctl."""
     folder = tmp_path / "own"
     folder.mkdir()
-    monkeypatch.setattr(config_playbooks, "PLAYBOOK_FOLDERS", (folder, SHIPPED))
+    deployment.file.write_text(f"{deployment.file.read_text()}playbooks: {folder}\n")
     return folder
 
 
@@ -67,7 +66,7 @@ def test_the_list_names_what_is_in_force_and_where_it_is_from(deployment: Deploy
     own.write_text((SHIPPED / "rejoin.yaml").read_text().replace("name: rejoin", "name: ours"))
     told = json.loads(deployment.drctl("playbook", "list", "-f", "json").output)
     by_kind = {book["kind"]: book for book in told}
-    assert set(by_kind) == {"failover", "switchover", "switchback", "syncset", "rejoin", "restart"}
+    assert set(by_kind) == {"evacuate", "failover", "switchover", "switchback", "syncset", "rejoin", "restart"}
     assert (by_kind["rejoin"]["name"], by_kind["rejoin"]["file"]) == ("ours", str(own))
     assert by_kind["failover"]["file"] == str(SHIPPED / "failover.yaml")
     assert "failover" in deployment.drctl("playbook", "list").output
@@ -86,7 +85,7 @@ def test_show_tells_every_step_and_the_way_back(deployment: Deployment) -> None:
 def test_show_of_what_does_not_exist_names_what_does(deployment: Deployment) -> None:
     result = deployment.drctl("playbook", "show", "nothing")
     assert result.exit_code == 2
-    assert "name one of: failover, rejoin" in result.output
+    assert "name one of: evacuate, failover, rejoin" in result.output
 
 
 def test_a_valid_file_is_said_to_be_so(deployment: Deployment) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from drctl.config import ConfigurationInvalid
-from drctl.config.playbooks import load_playbook, load_playbooks, parse_playbook
+from drctl.config.playbook_reader import STEP_KEYS
+from drctl.config.playbook_schema import playbook_schema
+from drctl.config.playbooks import load_playbook, load_playbooks, parse_playbook, playbooks_in_force
 from drctl.model.errors import InvalidInput
 from drctl.model.playbook import OnFailure, RunKind
+from drctl.playbook.catalogue import CATALOGUE
+from tests.house.source import ROOT
 
 VALID = """\
 name: mine
@@ -159,3 +164,24 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
     with pytest.raises(InvalidInput, match="UTF-8"):
         load_playbook(tmp_path / "latin.yaml")
+
+
+def test_the_published_schema_is_the_one_of_the_code() -> None:
+    published = json.loads((ROOT / "docs" / "reference" / "playbook.schema.json").read_text(encoding="utf-8"))
+    assert published == playbook_schema(), "type: drctl playbook schema > docs/reference/playbook.schema.json"
+
+
+def test_the_schema_knows_every_key_and_every_action_that_the_reader_knows() -> None:
+    step = playbook_schema()["$defs"]["step"]
+    assert set(step["properties"]) == set(STEP_KEYS)
+    assert {action["const"] for action in step["properties"]["uses"]["oneOf"]} == set(CATALOGUE)
+
+
+def test_a_hospitals_file_replaces_the_one_of_its_kind_and_no_other(tmp_path: Path) -> None:
+    text = (ROOT / "playbooks" / "rejoin.yaml").read_text(encoding="utf-8")
+    (tmp_path / "ours.yaml").write_text(text.replace("name: rejoin", "name: ours"), encoding="utf-8")
+    found = playbooks_in_force(tmp_path)
+    assert found[RunKind.REJOIN].playbook.name == "ours"
+    assert found[RunKind.FAILOVER].file == ROOT / "playbooks" / "failover.yaml"
+    assert set(RunKind) - set(found) == {RunKind.DRILL}, "every operation has a playbook"
+    assert playbooks_in_force(tmp_path / "nowhere")[RunKind.REJOIN].playbook.name == "rejoin"

@@ -8,14 +8,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drctl.model.errors import InvalidInput
-from drctl.model.evidence import DiscardedCommit, Evidence, Rejoined
+from drctl.model.evidence import CommandRan, DiscardedCommit, Evidence, Rejoined, Sealed, SealedRole
 from drctl.model.identity import MemberName
 from drctl.model.position import Lsn, Position, Timeline
 from drctl.model.report import ObserverReport
 from drctl.model.request import Request, RequestAnswer
 from drctl.model.rule import GroupRecord, Rule, SyncSet
-from drctl.model.run import Adoption, Run, StepRecord, Task, TaskStatus
-from drctl.zookeeper.records import decode, decode_record, decode_run, encode, encode_record, encode_run, shortened
+from drctl.model.run import Adoption, Run, StepRecord, StepStatus, Task, TaskStatus
+from drctl.zookeeper.records import (
+    abridged,
+    decode,
+    decode_record,
+    decode_run,
+    encode,
+    encode_record,
+    encode_run,
+    shortened,
+)
 from tests.unit.zookeeper.nouns import MEMBERS, PLAYBOOK, ZHAOHUI, a_record, a_request, a_run, an_observer_report
 
 names = st.sampled_from(MEMBERS) | st.text(min_size=1, max_size=8).map(MemberName)
@@ -122,6 +131,30 @@ def test_a_finished_run_is_shortened_step_by_step_until_it_fits():
     bare = decode_run(shortened(whole, bytes_max=100), path="/x", version=-1)
     assert bare.steps[0].tasks == ()
     assert "shortened" in bare.note
+
+
+def test_a_run_under_way_drops_words_and_keeps_what_it_builds_on():
+    position = Position(timeline=Timeline(2), lsn=Lsn(1))
+    sealed = Sealed(role=SealedRole.STANDBY, sealed=True, position=position)
+    told = CommandRan(command="announce", code=0, output="x" * 1_000)
+    tasks = tuple(
+        Task(member=MEMBERS[0], status=TaskStatus.DONE, started_s=1.0, evidence=evidence, error="e" * 2_000)
+        for evidence in (sealed, told)
+    )
+    seal, promote = a_run(2).steps
+    grown = replace(
+        a_run(2),
+        note="n" * 5_000,
+        steps=(replace(seal, status=StepStatus.DONE, tasks=tasks), replace(promote, status=StepStatus.RUNNING)),
+    )
+
+    assert abridged(grown, bytes_max=1_000_000) == encode_run(grown)
+    less = decode_run(abridged(grown, bytes_max=len(encode_run(grown)) - 1), path="/x", version=-1)
+    assert [task.evidence for task in less.steps[0].tasks] == [sealed, replace(told, output="x" * 100 + "...")]
+    least = decode_run(abridged(grown, bytes_max=1), path="/x", version=-1)
+    assert [task.evidence for task in least.steps[0].tasks] == [sealed]
+    assert least.steps[1].status is StepStatus.RUNNING
+    assert len(encode_run(least)) < 3_500
 
 
 def test_an_observers_report_keeps_what_it_sees():
