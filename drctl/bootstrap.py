@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -9,6 +10,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drctl.config.playbooks import playbooks_in_force
@@ -17,7 +19,8 @@ from drctl.controller.perform import Ports
 from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
 from drctl.doctor import of_record, of_room
-from drctl.model.errors import Unreachable
+from drctl.evidence.markers import MarkerLedger
+from drctl.model.errors import InvalidInput, Unreachable
 from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.model.takeover import Finding, FindingSeverity
 from drctl.outside.web import Web
@@ -86,6 +89,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         version=version,
         config_digest=configuration.digest,
     )
+    ledger = marker_ledger()
     controller = Controller(
         topology,
         center=center,
@@ -93,6 +97,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         playbooks=playbooks,
         version=version,
         emit=publisher.emit,
+        ledger=ledger,
     )
     loop = Loop(controller, ports, passed=publisher.passed)
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
@@ -111,7 +116,20 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         ports.host.close()
         ports.database.close()
         publisher.close()
+        ledger.close(deadline_s=CLOSE_TIMEOUT_S)
         station.close(deadline_s=CLOSE_TIMEOUT_S)
+
+
+def marker_ledger() -> MarkerLedger:
+    """In the folder that the service manager gives us (systemd: `StateDirectory=drctl`); in memory alone where it gives none."""
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    try:
+        return MarkerLedger(Path(folder) if folder else None)
+    except OSError as error:
+        raise InvalidInput(
+            f"the ledger of acknowledged markers cannot be kept in {folder}: {error}",
+            remedy=f"ls -ld {folder}; it must be writable by the user that runs the controller",
+        ) from error
 
 
 def database(configuration: Configuration, *, writer: str) -> PostgresDatabase:

@@ -14,6 +14,7 @@ from drctl.model.command import HostCommand, Query, WebRequest
 from drctl.model.event import Event
 from drctl.model.evidence import Evidence, HttpAnswered, MarkerAcked, Queried
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
+from drctl.model.marker import AckedMarker
 from drctl.model.report import HostReport, MemberReport, ObserverReport
 from drctl.model.request import Request, RequestAnswer
 from drctl.model.rule import GroupRecord
@@ -158,6 +159,16 @@ class Coordinator(Protocol):
 
     def close(self) -> None:
         """End the session, so that the next leader need not wait for it to expire."""
+
+
+class Ledger(Protocol):
+    """Which markers were acknowledged; it survives the databases that they were written to."""
+
+    def keep(self, group: GroupName, marker: AckedMarker) -> None:
+        """Remember a marker; never blocks and never raises."""
+
+    def newest(self, group: GroupName, member: MemberName) -> AckedMarker | None:
+        """The newest that `member` acknowledged, from memory; None when none is known."""
 
 
 class EventSink(Protocol):

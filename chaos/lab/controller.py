@@ -60,7 +60,12 @@ class Controller:
                 "--center",
                 self.host.name,
             ]
-            self.host.daemon(argv, kind=KIND, log=self.log, env={"PYTHONPATH": str(CHECKOUT)} | dict(env or {}))
+            self.host.daemon(argv, kind=KIND, log=self.log, env=self._env | dict(env or {}))
+
+    @property
+    def _env(self) -> dict[str, str]:
+        # As systemd gives it.
+        return {"PYTHONPATH": str(CHECKOUT), "STATE_DIRECTORY": str(self.host.folder / "drctl")}
 
     def wait_serving(self, *, deadline_s: float = START_DEADLINE_S) -> None:
         """Return when its HTTP port listens. Raises LabError when it ends instead, or too late."""

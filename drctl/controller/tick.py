@@ -32,6 +32,7 @@ from drctl.controller.guard import Guard
 from drctl.controller.leadership import Candidacy
 from drctl.controller.observe import Observation
 from drctl.controller.rpo import RpoWatch
+from drctl.controller.witness import Witness
 from drctl.decision.decide import decide
 from drctl.decision.memory import Memory, remember, remember_end
 from drctl.decision.verdict import Adopt, Ask, Begin, Decision, Hear, Pause, Refuse, Stay, Why
@@ -46,7 +47,7 @@ from drctl.model.run import Outcome, Run, StepRecord
 from drctl.model.topology import Group, Topology
 from drctl.model.view import GroupView
 from drctl.playbook.adoption import adopted
-from drctl.ports import GroupState
+from drctl.ports import GroupState, Ledger
 
 ANSWER_TIMEOUT_S = 5.0
 AFTER_PATIENCE_S = 30.0
@@ -93,8 +94,11 @@ class Controller:
         playbooks: Mapping[RunKind, Playbook],
         version: str,
         emit: Callable[[Event], None],
+        ledger: Ledger | None = None,
     ) -> None:
+        """`ledger` keeps the markers that were acknowledged; None keeps none."""
         self.topology = topology
+        self._witness = Witness(ledger, emit)
         self.center = center
         self.owner = f"{center}#{incarnation}"
         self._playbooks = playbooks
@@ -120,6 +124,8 @@ class Controller:
 
     def effect_ended(self, ended: EffectEnded, now_s: float) -> tuple[Effect, ...]:
         """Take the outcome of an effect; effects that waited for it go out."""
+        if isinstance(ended.effect, WatchMarker | MarkerCall):
+            self._witness.hear(ended, self.views[ended.effect.member.group].now_utc)
         match ended.effect:
             case Probe() | Inspect() | WatchMarker() | Publish():
                 self._looked(ended, now_s)
@@ -249,6 +255,7 @@ class Controller:
         ended = driver.take_ended()
         if ended is not None:
             desk.memory = remember_end(desk.memory, ended, view.now_s)
+            self._witness.testify(ended)
         marker = self.observation.marker_due(view)
         effects += [marker] if marker else []
         if driver.busy and driver.run is None:
@@ -361,6 +368,7 @@ class Controller:
             sync=begin.sync,
             method=_method(request),
             accept_data_loss=request.accept_data_loss if request else False,
+            acknowledged=self._witness.newest(begin, record),
             started_utc=view.now_utc,
             started_s=view.now_s,
             steps=tuple(StepRecord(id=step.id) for step in playbook.steps),

@@ -8,6 +8,7 @@ from enum import StrEnum
 from drctl.model.command import RejoinMethod
 from drctl.model.evidence import Evidence
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
+from drctl.model.marker import AckedMarker
 from drctl.model.playbook import Playbook, RunKind
 from drctl.model.rule import SyncSet
 
@@ -151,6 +152,9 @@ class Run:
     """What the sync set is to become, where the operation is about that."""
     method: RejoinMethod = RejoinMethod.AUTO
     accept_data_loss: bool = False
+    acknowledged: AckedMarker | None = None
+    """The newest acknowledged marker that whoever began this run knew of the member whose history may be discarded: the old
+    primary, or the one that rejoins. None when it knew none."""
     started_utc: str
     started_s: float
     ended_utc: str = ""

@@ -229,18 +229,6 @@ def test_a_setting_that_a_human_emptied_is_put_back():
     assert "not seen right before" in decision.reason
 
 
-def test_the_history_keeps_for_how_long_a_setting_may_have_been_wrong():
-    well = view(now_s=NOW_S - 0.6)
-    asked = replace(well.reports[A], asked_at_s=NOW_S - 0.7)
-    well = replace(well, reports={**well.reports, A: asked})
-    emptied = replace(asked, asked_at_s=NOW_S, facts=replace(asked.facts, sync_names=""))
-    seen = view(reports={A: emptied, B: standby_answers(B), C: standby_answers(C)})
-    assert "(last seen right 0.7 s before)" in verdict(seen, remembered(well, seen)).reason
-    # What a former primary was seen to say proves nothing of this one.
-    moved = replace(seen, record=record(rule(B, A, C), primary=B), reports={B: primary_answers(B, A, C)})
-    assert "not seen right before" in verdict(seen, remembered(well, moved, seen)).reason
-
-
 def test_a_primary_that_the_record_does_not_know_is_brought_back_as_a_standby():
     seen = view(
         record=record(rule(B, C), primary=B, epoch=4),

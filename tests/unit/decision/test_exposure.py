@@ -5,9 +5,23 @@ from dataclasses import replace
 import pytest
 
 from drctl.decision.exposure import exposures, remedy
+from drctl.decision.memory import Memory
+from drctl.decision.syncset import wanted_change
 from drctl.model.report import MemberReport, SyncOverride
 from drctl.model.view import GroupView
-from tests.unit.decision.world import A, B, C, primary_answers, record, rule, silent, view
+from tests.unit.decision.world import (
+    NOW_S,
+    A,
+    B,
+    C,
+    primary_answers,
+    record,
+    remembered,
+    rule,
+    silent,
+    standby_answers,
+    view,
+)
 
 
 def primary(**changes: object) -> MemberReport:
@@ -69,3 +83,21 @@ def test_every_override_has_the_sql_that_takes_it_away(scope: str, name: str, wa
     (found,) = exposures(with_primary(primary(overrides=(override,)))) or ()
     assert (found.code, found.remedy) == ("rpo_override", remedy(override))
     assert name in found.what
+
+
+def reason(seen: GroupView, memory: Memory) -> str:
+    change = wanted_change(seen, memory)
+    assert change is not None
+    return change.reason
+
+
+def test_the_history_keeps_for_how_long_a_setting_may_have_been_wrong():
+    well = view(now_s=NOW_S - 0.6)
+    asked = replace(well.reports[A], asked_at_s=NOW_S - 0.7)
+    well = replace(well, reports={**well.reports, A: asked})
+    emptied = replace(asked, asked_at_s=NOW_S, facts=replace(asked.facts, sync_names=""))
+    seen = view(reports={A: emptied, B: standby_answers(B), C: standby_answers(C)})
+    assert "(last seen right 0.7 s before)" in reason(seen, remembered(well, seen))
+    # What a former primary was seen to say proves nothing of this one.
+    moved = replace(seen, record=record(rule(B, A, C), primary=B), reports={B: primary_answers(B, A, C)})
+    assert "not seen right before" in reason(seen, remembered(well, moved, seen))
