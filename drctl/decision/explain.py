@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drctl.decision.decide import decide
+from drctl.decision.exposure import exposures
 from drctl.decision.memory import Memory
 from drctl.decision.quorum import choose_heir
 from drctl.decision.verdict import Ask, Begin
@@ -30,7 +31,8 @@ def explain(view: GroupView, memory: Memory, *, took_s: float | None) -> Explana
             heir = likely_heir(view, view.record.primary)
             seconds = None if took_s is None else view.group.policy.suspicion_s + took_s
             within = "" if seconds is None else f" within about {seconds:.1f} s"
-            return Explanation(would=f"{heir} would take over{within}, with nothing lost", heir=heir, seconds=seconds)
+            lost = "and what was committed while it is exposed may be lost" if exposures(view) else "with nothing lost"
+            return Explanation(would=f"{heir} would take over{within}, {lost}", heir=heir, seconds=seconds)
         case Ask(reason=reason, missing=missing):
             return Explanation(would=f"a person would be asked: {reason}", missing=missing)
         case Begin(reason=reason):

@@ -18,6 +18,16 @@ def test_a_healthy_group_names_its_heir_and_the_time():
     assert "nothing lost" in said.would
 
 
+def test_an_exposed_group_is_not_told_that_nothing_would_be_lost():
+    primary = primary_answers(A, B, C)
+    assert primary.facts is not None
+    emptied = replace(primary, facts=replace(primary.facts, sync_names=""))
+    said = explain(view(reports={**view().reports, A: emptied}), Memory(), took_s=None)
+    assert said.heir in {B, C}
+    assert "may be lost" in said.would
+    assert "nothing lost" not in said.would
+
+
 def test_the_observer_in_the_primarys_own_center_says_the_same():
     assert explain(view(center=CENTERS[A], leading=False), Memory(), took_s=None).heir in {B, C}
 
