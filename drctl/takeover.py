@@ -69,7 +69,9 @@ def conclude(
                     remedy=f"drctl list {group.name}",
                 )
             )
-        return Takeover(group=group.name, primary=primary, findings=tuple(findings), changes=())
+        # Of a group that is protected only what `drctl init` once made is made again, where somebody has removed it.
+        missing = primary == record.primary and not examination.prepared
+        return Takeover(group=group.name, primary=primary, findings=tuple(findings), changes=changes if missing else ())
     if primary is None:
         return Takeover(group=group.name, primary=None, findings=tuple(findings), changes=())
     sync = first_rule(group, primary).sync
@@ -96,6 +98,8 @@ def take_over(
     rule = first_rule(group, primary.name)
     prepare()
     progress("roles and marker table exist")
+    if scene.coordinator.group(group.name).record is not None:
+        return  # what acknowledges is recorded, and changed by runs alone
     scene.host.call(primary, epoch=FIRST_EPOCH, command=SetSync(sync=rule.sync), deadline_s=SET_SYNC_TIMEOUT_S)
     progress(f"synchronous_standby_names = {rule.sync.setting}")
     acked = scene.database.write_marker(primary, sequence=1, epoch=FIRST_EPOCH, deadline_s=MARKER_TIMEOUT_S)

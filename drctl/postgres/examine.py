@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -17,7 +17,7 @@ from drctl.postgres.findings import error, psql, well
 from drctl.postgres.line import Account
 from drctl.postgres.names import Names
 from drctl.postgres.portrait import LOOK_TIMEOUT_S, Portrait, Unseen, look_at
-from drctl.postgres.prepare import PREPARED_SQL, admin_parameters
+from drctl.postgres.prepare import PREPARED_SQL, REWIND_ROLE, admin_parameters
 
 DOCTOR = "drctl-doctor"
 
@@ -80,6 +80,7 @@ def check_up(groups: Sequence[Group], account: Account) -> tuple[Finding, ...]:
         primary = prerequisites.primary_of(portraits)
         if primary is not None:
             found += risks.of_group(group, portraits, primary)
+            found += _made(group, group.member(primary), parameters, account.user)
     return tuple(found)
 
 
@@ -108,15 +109,36 @@ def _seen(
     return findings, portraits
 
 
+def _made(
+    group: Group, primary: Member, parameters: Callable[[Member, float], Mapping[str, str]], role: str
+) -> Iterator[Finding]:
+    """Whether what `drctl init` made is still there."""
+    if _is_prepared(primary, parameters, role) is False:
+        yield error(
+            primary.name,
+            f"the roles {role} and {REWIND_ROLE}, or the table drctl.marker, are not as drctl init made them",
+            "no marker can be written, or no member be rewound after a failover",
+            f"drctl init {group.name}",
+        )
+
+
 def _prepared(primary: Member, access: AdminAccess, names: Names, *, role: str, dbname: str) -> bool:
+    def parameters(member: Member, end_s: float) -> Mapping[str, str]:
+        return admin_parameters(member, access, names, dbname=dbname, end_s=end_s)
+
+    return _is_prepared(primary, parameters, role) or False
+
+
+def _is_prepared(primary: Member, parameters: Callable[[Member, float], Mapping[str, str]], role: str) -> bool | None:
+    """None when it cannot be told."""
     end_s = time.monotonic() + LOOK_TIMEOUT_S
     try:
-        connection = Connection.open(admin_parameters(primary, access, names, dbname=dbname, end_s=end_s), end_s=end_s)
+        connection = Connection.open(parameters(primary, end_s), end_s=end_s)
     except (CannotConnect, NoAnswer, OSError, psycopg.Error):
-        return False
+        return None
     try:
         return connection.query(PREPARED_SQL, [role], end_s=end_s)[0][0] == "t"
     except (NoAnswer, ServerError):
-        return False
+        return None
     finally:
         connection.close()

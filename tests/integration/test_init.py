@@ -178,3 +178,36 @@ def test_a_look_changes_nothing_and_the_deed_is_done_once(lab: Lab):
     assert again.returncode == 0
     assert "under drctl's protection already" in again.stdout
     assert state(lab) == after
+
+
+def doctor(lab: Lab) -> dict[str, list[str]]:
+    """What it complains of, by subject."""
+    done = lab.drctl("doctor", "-f", "json", env={"COLUMNS": "400"})
+    assert done.returncode in {1, 4}, done.stdout + done.stderr
+    found: dict[str, list[str]] = {}
+    for one in json.loads(done.stdout):
+        assert one["remedy"], one
+        found.setdefault(one["subject"], []).append(one["what"])
+    return found
+
+
+def test_the_doctor_finds_what_was_broken_since(lab: Lab):
+    centers = set(lab.centers)
+    assert set(doctor(lab)) == centers, "no controller runs in this lab"
+    member, voter = lab.member("lis-zhaohui"), lab.centers["fuyang"].zookeeper
+    lab.keys.identity.chmod(0o644)
+    member.query("DROP TABLE drctl.marker")
+    voter.kill()
+    try:
+        found = doctor(lab)
+        assert "is open to others (mode 0644)" in found["ssh"][0]
+        assert any("drctl.marker" in what for what in found["lis-zhaohui"])
+        assert any("does not serve" in what for what in found["fuyang"])
+        assert set(found) == {*centers, "ssh", "lis-zhaohui"}
+    finally:
+        lab.keys.identity.chmod(0o600)
+        voter.start()
+        voter.wait_serving()
+    again = init(lab, "--yes")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert set(doctor(lab)) == centers

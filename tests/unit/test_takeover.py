@@ -13,6 +13,7 @@ from drctl.model.position import Lsn, Position, Timeline
 from drctl.model.report import HostReport, Postmaster
 from drctl.model.rule import GroupRecord
 from drctl.model.takeover import Finding, FindingSeverity, Takeover
+from drctl.ports import GroupState
 from drctl.postgres.examine import Examination
 from drctl.takeover import Scene, conclude, first_rule, take_over
 from tests.unit.decision.world import A, B, C, group, host_answers, host_silent, record
@@ -50,6 +51,14 @@ def test_what_is_there_already_is_not_done_again():
     assert concluded(replace(WELL, prepared=True), stored=record()).changes == ()
 
 
+def test_of_a_protected_group_only_what_somebody_removed_is_made_again():
+    takeover = concluded(replace(WELL, prepared=False), stored=record())
+    assert takeover.changes == ("create roles",)
+    world = World(stored=record())
+    taken(world, takeover)
+    assert world.done == ["prepare"]
+
+
 def test_a_host_that_does_not_answer_forbids_it_and_hands_on_its_own_remedy():
     wrong_key = replace(host_silent(B), detail="the host key of 10.0.0.2 has changed", remedy="ssh-keygen -R 10.0.0.2")
     takeover = concluded(hosts={B: wrong_key})
@@ -80,14 +89,18 @@ def test_a_record_that_names_another_primary_is_never_overwritten():
 class World:
     """Ports that write down in which order they were used; one of them may fail."""
 
-    def __init__(self, fails: str = "") -> None:
+    def __init__(self, fails: str = "", stored: GroupRecord | None = None) -> None:
         self.done: list[str] = []
+        self._stored = stored
         self._fails = fails
 
     def _do(self, what: str) -> None:
         if what == self._fails:
             raise EffectUnknown(what)
         self.done.append(what)
+
+    def group(self, _name: str) -> GroupState:
+        return GroupState(record=self._stored, run=None)
 
     def prepare(self) -> None:
         self._do("prepare")
