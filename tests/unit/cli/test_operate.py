@@ -130,6 +130,7 @@ def test_a_dry_run_says_what_would_be_asked_for(deployment: Deployment) -> None:
 
 def test_emptying_a_center_moves_the_groups_that_are_led_there(deployment: Deployment) -> None:
     assert deployment.drctl("switchover", "--from", "zhaohui", "--yes").exit_code == 0
+    assert [request.kind for request in deployment.coordinator.submitted] == [RequestKind.EVACUATE]
     assert [request.group for request in deployment.coordinator.submitted] == ["lis"]
     nothing = deployment.drctl("switchover", "--from", "fuyang", "--yes")
     assert nothing.exit_code == 2

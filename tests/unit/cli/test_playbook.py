@@ -82,6 +82,31 @@ def test_show_tells_every_step_and_the_way_back(deployment: Deployment) -> None:
     assert (promote["no_return"], promote["timeout_s"], promote["on_failure"]) == (True, 30.0, "abort")
 
 
+def test_the_source_of_a_playbook_is_its_file_to_be_copied(deployment: Deployment) -> None:
+    shown = deployment.drctl("playbook", "show", "switchover", "--source").output
+    assert shown == (SHIPPED / "switchover.yaml").read_text()
+
+
+def test_without_a_file_all_that_are_in_force_are_checked(deployment: Deployment, hospital: Path) -> None:
+    assert deployment.drctl("playbook", "validate").output.count(" is valid: ") == 7
+    (hospital / "mine.yaml").write_text("name: mine\nkind: rejoin\n")
+    result = deployment.drctl("playbook", "validate")
+    assert result.exit_code == 2
+    assert f"{hospital / 'mine.yaml'}:1:1: steps: must be a list of steps" in result.output
+
+
+def test_every_file_is_checked_although_one_is_wrong(deployment: Deployment, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: mine\n")
+    result = deployment.drctl("playbook", "validate", str(wrong), str(SHIPPED / "rejoin.yaml"))
+    assert result.exit_code == 2
+    assert "rejoin.yaml is valid" in result.output
+
+
+def test_the_schema_is_json(deployment: Deployment) -> None:
+    assert json.loads(deployment.drctl("playbook", "schema").output)["title"] == "drctl playbook"
+
+
 def test_show_of_what_does_not_exist_names_what_does(deployment: Deployment) -> None:
     result = deployment.drctl("playbook", "show", "nothing")
     assert result.exit_code == 2
