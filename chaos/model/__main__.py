@@ -32,9 +32,8 @@ def main(*, deep: bool, names: tuple[str, ...], jobs: int, write_traces: bool) -
         click.echo(f"error: nothing was proved: {error}", err=True)
         sys.exit(1)
     checked.sort(key=lambda one: [subject.name for subject in subjects].index(one.name))
-    console = Console()
     # A table that is broken up over a pipe's 80 columns is read by nobody.
-    console.print(table_of(checked), width=max(console.width, 120))
+    Console(width=max(Console().width, 140)).print(table_of(checked))
     for one in checked:
         if one.trace and one.mutant and write_traces:
             one.mutant.trace.write_text(render(one.mutant, one.trace), encoding="utf-8")

@@ -67,7 +67,7 @@ def table_of(checked: Sequence[Checked]) -> Table:
     table = Table(title="The protocol as a model")
     for column in ("World or mutant", "Claim", "Verdict"):
         table.add_column(column, no_wrap=True)
-    for column in ("Writes", "Operations", "k", "States", "Depth", "Seconds"):
+    for column in ("Writes", "Ops", "k", "States", "Depth", "Seconds"):
         table.add_column(column, no_wrap=True, justify="right")
     for one in sorted(checked, key=lambda one: one.mutant is not None):
         world, found = one.world, one.search

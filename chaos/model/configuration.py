@@ -135,6 +135,12 @@ MUTANTS = (
         world=_COPIES,
     ),
     Mutant(
+        name="routed-before-marker",
+        define="ROUTED_BEFORE_MARKER",
+        without="nobody reads on the heir before its marker is acknowledged",
+        world=_COPIES,
+    ),
+    Mutant(
         name="seal-forgotten",
         define="SEAL_FORGOTTEN",
         without="a sealed primary stays down when its host restarts",

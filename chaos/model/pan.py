@@ -96,8 +96,8 @@ def trail(world: World, mutation: str | None, folder: Path) -> str:
 def _build(world: World, mutation: str | None, folder: Path, *, shortest: bool) -> None:
     _run(["spin", "-a", *_defines(world, mutation), str(MODEL)], folder)
     # Where few states are visited, the compiler would take longer than the search.
-    effort = "-O0" if mutation and world.operations < 3 else "-O1" if world.operations < 3 else "-O2"
-    options = [effort, "-w", "-DNOREDUCE", f"-DMEMLIM={world.memory_mib}"]
+    effort = 0 if mutation and world.operations < 3 else 1 if mutation or world.operations < 3 else 2
+    options = [f"-O{effort}", "-w", "-DNOREDUCE", f"-DMEMLIM={world.memory_mib}"]
     if world.claim is Claim.SAFETY:
         options.append("-DSAFETY")
     if shortest:

@@ -219,7 +219,7 @@ inline tell(p, a) {
 	:: contains(acked, a) -> skip
 	:: !contains(acked, a) && contains(a, acked) -> acked = a
 	:: else ->
-		printf("\nVIOLATION S3: %c acknowledges entry %d, which forks from entry %d, acknowledged before\n",
+		printf("\nVIOLATION S3: %c tells clients of entry %d, which forks from entry %d, told before\n",
 			NAME(p), a, acked);
 		assert(false)
 	fi
@@ -258,7 +258,7 @@ inline at_most_one_acknowledges() {
 inline has_all_that_was_acknowledged(h) {
 	if
 	:: !held_by(h, acked) ->
-		printf("\nVIOLATION S1: the record names %c, which lacks entry %d, acknowledged\n", NAME(h), acked);
+		printf("\nVIOLATION S1: the record names %c, which lacks entry %d, of which a client was told\n", NAME(h), acked);
 		assert(false)
 	:: else
 	fi
@@ -382,6 +382,14 @@ inline promote(o, h) {
 	if
 	:: KEEPS_TIMELINE(h) -> printf("promote: operation %d starts %c again as the primary", EPOCH(o), NAME(h))
 	:: else ->
+#ifdef ROUTED_BEFORE_MARKER
+		if
+		:: current(o) ->
+			printf("read: a client is shown entry %d at %c once it is the primary; ", last[h], NAME(h));
+			tell(h, last[h])
+		:: else
+		fi;
+#endif
 		append(h, NEXT_TIMELINE(o, h)); promotions = promotions | bit(entries);
 		printf("promote: operation %d promotes %c, which writes entry %d on timeline %d", EPOCH(o), NAME(h), entries,
 			timeline[entries])
