@@ -25,7 +25,7 @@ from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.model.takeover import Finding, FindingSeverity
 from drctl.outside.web import Web
 from drctl.postgres import PostgresDatabase
-from drctl.postgres.examine import check_up
+from drctl.postgres.examine import check_doors, check_up
 from drctl.postgres.examine import examine as examine_members
 from drctl.postgres.line import Account
 from drctl.postgres.prepare import CHANGES, prepare
@@ -202,8 +202,13 @@ def initialise(
         looker.close()
 
 
-def doctor(configuration: Configuration, groups: tuple[GroupName, ...]) -> tuple[Finding, ...]:
-    """Every prerequisite and every risk that keys, databases, hosts and the coordinator tell of; changes nothing."""
+def doctor(
+    configuration: Configuration, groups: tuple[GroupName, ...], access: AdminAccess | None = None
+) -> tuple[Finding, ...]:
+    """Every prerequisite and every risk that keys, databases, hosts and the coordinator tell of; changes nothing.
+
+    With `access` also what only an administrator may see.
+    """
     settings = configuration.database
     chosen = tuple(configuration.topology.group(name) for name in groups)
     account = Account(
@@ -221,6 +226,18 @@ def doctor(configuration: Configuration, groups: tuple[GroupName, ...]) -> tuple
         )
     )
     found += check_up(chosen, account)
+    for group in chosen:
+        if access is not None:
+            found += check_doors(group, access, replicator=configuration.replication.user)
+        else:
+            found.append(
+                Finding(
+                    severity=FindingSeverity.OK,
+                    subject=group.name,
+                    what="pg_hba.conf was not looked at: who may stream from whom only an administrator may see",
+                    why=f"drctl doctor {group.name} --admin-user postgres",
+                )
+            )
     host = ssh_host(configuration)
     try:
         for group in chosen:

@@ -8,7 +8,7 @@ from drctl.cli.exit_codes import ExitCode
 from drctl.cli.invocation import Invocation, common_options, format_option, group_argument, pass_invocation
 from drctl.cli.output import print_value
 from drctl.cli.seam import bootstrap
-from drctl.model.takeover import FindingSeverity
+from drctl.model.takeover import AdminAccess, FindingSeverity
 from drctl.telemetry.codec import to_json
 
 
@@ -16,6 +16,8 @@ from drctl.telemetry.codec import to_json
 @common_options
 @format_option
 @click.option("--all", "everything", is_flag=True, help="Also what is as it should be.")
+@click.option("--admin-user", default="", help="Look as this user, too, at what drctl's own role may not see.")
+@click.option("--admin-dsn", default="", metavar="DSN", help="How to reach members as that user, as libpq writes it.")
 @group_argument
 @pass_invocation
 @click.pass_context
@@ -23,6 +25,8 @@ def doctor(
     context: click.Context,
     invocation: Invocation,
     form: str,
+    admin_user: str,
+    admin_dsn: str,
     everything: bool,  # noqa: FBT001 - click passes options by name
     group: str | None,
 ) -> None:
@@ -33,8 +37,9 @@ def doctor(
     from drctl.cli import agreement, findings  # noqa: PLC0415 - slow
 
     configuration = invocation.configuration
+    access = AdminAccess(user=admin_user or "postgres", dsn=admin_dsn) if admin_user or admin_dsn else None
     found = (
-        *bootstrap().doctor(configuration, invocation.groups(group)),
+        *bootstrap().doctor(configuration, invocation.groups(group), access),
         *agreement.check_controllers(configuration),
     )
     shown = [one for one in found if everything or one.severity is not FindingSeverity.OK]

@@ -44,8 +44,10 @@ class Bootstrap(Protocol):
     ) -> None:
         """Do what `takeover` says; `progress` is told each thing that is done. Raises EffectRefused, EffectUnknown."""
 
-    def doctor(self, configuration: Configuration, groups: tuple[GroupName, ...]) -> tuple[Finding, ...]:
-        """Every prerequisite and every risk; changes nothing."""
+    def doctor(
+        self, configuration: Configuration, groups: tuple[GroupName, ...], access: AdminAccess | None = None
+    ) -> tuple[Finding, ...]:
+        """Every prerequisite and every risk; changes nothing. With `access` also what only an administrator may see."""
 
 
 def bootstrap() -> Bootstrap:

@@ -12,8 +12,9 @@ from drctl.model.identity import MemberName
 from drctl.model.takeover import AdminAccess, Finding, FindingSeverity
 from drctl.model.topology import Group, Member
 from drctl.postgres import prerequisites, risks
+from drctl.postgres.access import RULES_SQL, check_access, rules_of
 from drctl.postgres.connection import CannotConnect, Connection, NoAnswer, ServerError
-from drctl.postgres.findings import error, psql, well
+from drctl.postgres.findings import error, psql, warning, well
 from drctl.postgres.line import Account
 from drctl.postgres.names import Names
 from drctl.postgres.portrait import LOOK_TIMEOUT_S, Portrait, Unseen, look_at
@@ -81,6 +82,36 @@ def check_up(groups: Sequence[Group], account: Account) -> tuple[Finding, ...]:
         if primary is not None:
             found += risks.of_group(group, portraits, primary)
             found += _made(group, group.member(primary), parameters, account.user)
+    return tuple(found)
+
+
+def check_doors(group: Group, access: AdminAccess, *, replicator: str) -> tuple[Finding, ...]:
+    """Who may stream from whom, which only an administrator may see. Never raises for what it finds."""
+    names, found = Names(), list[Finding]()
+    end_s = time.monotonic() + LOOK_TIMEOUT_S * len(group.members)
+    try:
+        addresses = {member.host: names.address(member.host, end_s=end_s) for member in group.members}
+    except OSError as failure:
+        return (warning(group.name, f"pg_hba.conf was not looked at: {failure}", "a host's name is not known", ""),)
+    for member in group.members:
+        try:
+            connection = Connection.open(admin_parameters(member, access, names, end_s=end_s), end_s=end_s)
+            try:
+                text = connection.query(RULES_SQL, end_s=end_s)[0][0]
+            finally:
+                connection.close()
+        except (CannotConnect, NoAnswer, ServerError, OSError, psycopg.Error) as failure:
+            why = " ".join(str(failure).split())
+            found.append(
+                warning(
+                    member.name,
+                    f"its pg_hba.conf could not be looked at: {why}",
+                    "whether the others could follow it is not known",
+                    psql(member, "SELECT * FROM pg_hba_file_rules"),
+                )
+            )
+            continue
+        found += check_access(group, member, rules_of(text or "[]"), addresses, replicator=replicator)
     return tuple(found)
 
 

@@ -208,6 +208,15 @@ def test_the_doctor_finds_what_was_broken_since(lab: Lab):
         lab.keys.identity.chmod(0o600)
         voter.start()
         voter.wait_serving()
+    hba = lab.member("lis-yuecheng").pgdata / "pg_hba.conf"
+    before = hba.read_text()
+    hba.write_text("host replication all all reject\n" + before)
+    try:
+        seen = lab.drctl("doctor", "--admin-user", "postgres", "-f", "json").stdout
+        told = [one["what"] for one in json.loads(seen) if one["subject"] == "lis-yuecheng"]
+        assert [what.startswith("its pg_hba.conf does not let replicator stream from") for what in told] == [True, True]
+    finally:
+        hba.write_text(before)
     again = init(lab, "--yes")
     assert again.returncode == 0, again.stdout + again.stderr
     assert set(doctor(lab)) == centers

@@ -125,7 +125,10 @@ class FakeBootstrap(ModuleType):
         self.initialised.append(takeover.group)
         progress("created role drctl")
 
-    def doctor(self, configuration: Configuration, groups: tuple[GroupName, ...]) -> tuple[Finding, ...]:
+    def doctor(
+        self, configuration: Configuration, groups: tuple[GroupName, ...], access: AdminAccess | None = None
+    ) -> tuple[Finding, ...]:
+        self.access = access
         return self.findings
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from drctl.cli.main import _COMMANDS, program
 from drctl.config.schema import json_schema
 from drctl.model.identity import GroupName
-from drctl.model.takeover import Finding, FindingSeverity, Takeover
+from drctl.model.takeover import AdminAccess, Finding, FindingSeverity, Takeover
 from tests.unit.cli.conftest import Deployment
 from tests.unit.telemetry.example import LIS, A
 
@@ -137,6 +137,15 @@ def test_the_doctors_exit_code_is_the_worst_finding(
     assert f"{len(severities) + 3} checks" in result.output, "and one of each center's controller"
     told = json.loads(deployment.drctl("doctor", "-f", "json").output)
     assert len(told) == sum(severity != "ok" for severity in severities)
+
+
+def test_the_doctor_looks_as_an_administrator_only_when_told(deployment: Deployment) -> None:
+    deployment.drctl("doctor")
+    assert deployment.bootstrap.access is None
+    deployment.drctl("doctor", "--admin-user", "dba")
+    assert deployment.bootstrap.access == AdminAccess(user="dba")
+    deployment.drctl("doctor", "--admin-dsn", "sslmode=require")
+    assert deployment.bootstrap.access == AdminAccess(dsn="sslmode=require")
 
 
 def test_the_configuration_is_shown_with_its_defaults(deployment: Deployment) -> None:
