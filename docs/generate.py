@@ -11,24 +11,20 @@ from typing import Any
 import click
 
 from docs.markdown import page, table
+from docs.playbook_page import playbooks
 from docs.telemetry_pages import http, metrics
 from drctl.cli.exit_codes import ExitCode, of_error, of_run
 from drctl.cli.main import program
-from drctl.config.playbooks import load_playbooks
 from drctl.config.policy_keys import FIELD_OF_KEY
 from drctl.config.schema import json_schema
 from drctl.model import errors
-from drctl.model.playbook import Playbook, Step
 from drctl.model.policy import RELATIONS
 from drctl.model.run import Outcome
 from drctl.model.run_picture import picture_run
-from drctl.model.units import DURATION_PATTERN, SIZE_PATTERN, format_duration
-from drctl.playbook.catalogue import CATALOGUE
-from drctl.playbook.order import worst_s
+from drctl.model.units import DURATION_PATTERN, SIZE_PATTERN
 from tests.unit.telemetry.example import NOW_UTC, run
 
 REFERENCE = Path(__file__).parent / "reference"
-PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
 NO_EFFECT = {"rto_target"}
 """Keys that are read and checked, and that nothing acts upon yet; see explanation/limits.md."""
 
@@ -220,69 +216,6 @@ def exit_codes() -> str:
 
 def _first_line(kind: type) -> str:
     return (kind.__doc__ or "").strip().partition("\n")[0]
-
-
-# Playbooks
-
-
-def playbooks() -> str:
-    """The actions, and the playbooks that come with drctl."""
-    parts = [
-        "A playbook is the list of steps of one kind of operation. Those below come with drctl, in the folder `playbooks/`;",
-        "a file of the same `kind` in `/etc/drctl/playbooks` replaces it. A controller reads them when it starts, and",
-        "refuses an unknown key or action, an order that is not safe (a promotion that no seal, choice and record",
-        "certainly precede), and a worst path that is longer than the budget, naming file and line.\n",
-        "A step needs the step before it, unless `needs` names others. Its worst time is",
-        "`timeout x (retries + 1) + delay x retries`.\n",
-        "## Actions\n",
-        table(
-            ["`uses`", "What it does", "Changes the world", "Safe only after", "`with`"],
-            [
-                [
-                    f"`{contract.name}`",
-                    contract.words,
-                    "yes" if contract.changes else "no",
-                    ", ".join(f"`{name}`" for name in contract.after),
-                    ", ".join(f"`{param.name}`" for param in contract.params),
-                ]
-                for contract in CATALOGUE.values()
-            ],
-        ),
-        "`on: primary` lets an action work on the old primary instead of the heir. A step that ended well is not done",
-        "again when another controller takes the run over, unless what it proved holds only under the epoch that it was",
-        "proved in: see [the protocol](../explanation/protocol.md#when-a-controller-dies-in-the-middle).\n",
-    ]
-    for playbook in load_playbooks(PLAYBOOKS).values():
-        parts += _playbook(playbook)
-    return page("Playbooks", *parts)
-
-
-def _playbook(playbook: Playbook) -> Iterator[str]:
-    promise = f"recovery within {format_duration(playbook.rto_s)}, nothing lost"
-    worst = worst_s(playbook.steps) + worst_s(playbook.rollback)
-    yield f"## {playbook.name}\n"
-    yield f"Promise: {promise}. Budget {format_duration(playbook.budget_s)}; the worst path takes {worst:g} s.\n"
-    yield _steps(playbook.steps)
-    if playbook.rollback:
-        yield "Rollback, when a step fails whose `on_failure` says so:\n"
-        yield _steps(playbook.rollback)
-
-
-def _steps(steps: Sequence[Step]) -> str:
-    return table(
-        ["Step", "Action", "What it does", "Timeout", "Retries", "On failure"],
-        [
-            [
-                f"`{step.id}`" + (" (no return)" if step.point_of_no_return else ""),
-                f"`{step.uses}`",
-                step.name or CATALOGUE[step.uses].words,
-                format_duration(step.timeout_s) + ("" if step.waited_for else ", not waited for"),
-                str(step.retries),
-                step.on_failure.value,
-            ]
-            for step in steps
-        ],
-    )
 
 
 if __name__ == "__main__":

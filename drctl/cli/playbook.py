@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 BOOK_COLUMNS = ("name", "kind", "version", "steps", "worst_s", "budget_s", "digest", "file")
 STEP_COLUMNS = (
     "part", "id", "uses", "name", "needs", "timeout_s", "retries", "delay_s", "on_failure", "waited_for", "always",
-    "no_return",
+    "no_return", "when", "approvals",
 )  # fmt: skip
-PLAN_COLUMNS = ("id", "uses", "name", "members", "towards", "usual_s", "worst_s", "no_return")
+PLAN_COLUMNS = ("id", "uses", "name", "members", "towards", "usual_s", "worst_s", "no_return", "when")
 
 
 @click.group()
@@ -87,7 +87,8 @@ def show(
     ]
     _print(
         invocation, form, STEP_COLUMNS, rows,
-        ("", "Step", "Action", "", "Needs", "Timeout", "Retries", "Delay", "On failure", "Waited for", "Always", "No return"),
+        ("", "Step", "Action", "", "Needs", "Timeout", "Retries", "Delay", "On failure",
+         "Waited for", "Always", "No return", "When", "Approvals"),
     )  # fmt: skip
 
 
@@ -149,7 +150,8 @@ def schema() -> None:
 def plan(invocation: Invocation, form: str, wanted: str | None, kind: str, group: str | None) -> None:
     """Show what an operation would do now, with its members and the usual seconds of each step; nothing is done."""
     from drctl.config.playbooks import playbooks_in_force  # noqa: PLC0415
-    from drctl.playbook.forecast import Cast, forecast  # noqa: PLC0415 - statistics is slow to import
+    from drctl.playbook.forecast import Cast, forecast, usual_s  # noqa: PLC0415 - statistics is slow to import
+    from drctl.playbook.order import worst_s  # noqa: PLC0415
 
     found = playbooks_in_force(invocation.configuration.playbooks).get(RunKind(kind))
     if found is None:
@@ -159,16 +161,25 @@ def plan(invocation: Invocation, form: str, wanted: str | None, kind: str, group
     if seen is None or seen.primary is None:
         raise InvalidInput(f"drctl does not protect {name} yet", remedy=f"type: {invocation.again} init {name}")
     candidate = invocation.member(name, wanted) if wanted else _candidate(RunKind(kind), seen)
-    peers = tuple(member.name for member in invocation.configuration.topology.group(name).peers)
-    cast = Cast(primary=seen.primary, candidate=candidate, peers=peers)
+    known = invocation.configuration.topology.group(name)
+    cast = Cast(
+        primary=seen.primary,
+        candidate=candidate,
+        peers=tuple(member.name for member in known.peers),
+        members=tuple(member.name for member in known.members),
+    )
     planned = forecast(found.playbook, cast, runs_of(invocation, (GroupName(name),)))
     if form == "pretty":
         who = candidate or "nobody can be named now"
         invocation.console.print(f"{found.playbook.name} of {name}: primary {seen.primary}, candidate {who}")
     _print(
         invocation, form, PLAN_COLUMNS, [_plan_row(each) for each in planned],
-        ("Step", "Action", "", "Members", "Towards", "Usually", "At most", "No return"),
+        ("Step", "Action", "", "Members", "Towards", "Usually", "At most", "No return", "When"),
     )  # fmt: skip
+    if form == "pretty":
+        whole_s = usual_s(planned)
+        usually = "-" if whole_s is None else format_duration(round(whole_s, 3))
+        invocation.console.print(f"in all usually {usually}, at most {format_duration(worst_s(found.playbook.steps))}")
 
 
 def _candidate(kind: RunKind, group: GroupSnapshot) -> MemberName | None:
@@ -223,6 +234,8 @@ def _step_row(part: str, step: Step) -> tuple[object, ...]:
         step.waited_for,
         step.always,
         step.point_of_no_return,
+        step.when,
+        step.approval.min if step.approval else 0,
     )
 
 
@@ -237,6 +250,7 @@ def _plan_row(planned: Forecast) -> tuple[object, ...]:
         None if planned.usual_s is None else round(planned.usual_s, 3),
         round(step.worst_s, 3),
         step.point_of_no_return,
+        step.when,
     )
 
 

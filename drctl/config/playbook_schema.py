@@ -102,9 +102,19 @@ def _step_keys() -> dict[str, Schema]:
             ],
         },
         "timeout": _DURATION | {"description": "Of one try."},
-        "retries": {"type": "integer", "minimum": 0, "maximum": RETRIES_MAX, "default": 0},
+        "retries": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": RETRIES_MAX,
+            "default": 0,
+            "description": "More tries after one that failed.",
+        },
         "delay": _DURATION | {"description": "Before another try.", "default": "1s"},
-        "on_failure": {"enum": [way.value for way in OnFailure], "default": OnFailure.ABORT.value},
+        "on_failure": {
+            "enum": [way.value for way in OnFailure],
+            "default": OnFailure.ABORT.value,
+            "description": "What follows when its last try has failed.",
+        },
         "answer_within": _DURATION | {"description": "With on_failure: ask.", "default": "10m"},
         "approval": {
             "type": "object",

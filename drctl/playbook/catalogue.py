@@ -47,7 +47,7 @@ _PRIMARY = Param(
     name="on",
     kind=ParamKind.CHOICE,
     choices=("primary",),
-    words="on the way back, or where nobody is chosen: the recorded primary instead of the heir",
+    words="on the way back, and only there: the old primary",
 )
 _HOUR_S, _TEN_MINUTES_S, _DAY_S = 3600.0, 600.0, 86400.0
 _MOVES = frozenset({RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK, RunKind.EVACUATE, RunKind.DRILL})

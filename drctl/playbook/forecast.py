@@ -20,6 +20,8 @@ class Cast:
     candidate: MemberName | None
     """The heir, or the member that rejoins; None when nobody can be named."""
     peers: tuple[MemberName, ...]
+    members: tuple[MemberName, ...] = ()
+    """All of the group, satellites too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +70,34 @@ def _members(kind: RunKind, step: Step, cast: Cast) -> tuple[tuple[MemberName, .
             return (told, target) if target else ((), None)
         case "ready" | "rejoin" | "streaming":
             return (cast.candidate,) if cast.candidate else (), None
+        case "command" | "sql" | "wait_until":
+            return _subject(kind, str(step.params.get("on", "")), cast), None
+        case "http" | "approve":
+            return (), None
         case _:
             return (target,) if target else (), None
+
+
+def _subject(kind: RunKind, word: str, cast: Cast) -> tuple[MemberName, ...]:
+    """The member that a hospital's own step would be about; empty when nobody of the group, or nobody can be named."""
+    known = {"primary": cast.primary, "old_primary": cast.primary}
+    if word in {"heir", "returning"}:
+        fits = (word == "heir") is (kind in MOVES or kind is RunKind.DRILL)
+        return (cast.candidate,) if cast.candidate and fits else ()
+    member = known.get(word, MemberName(word))
+    return (member,) if member in {cast.primary, *cast.members} else ()
+
+
+def usual_s(forecasts: Sequence[Forecast]) -> float | None:
+    """How long all of it usually takes, along its longest path; None when that of a step that counts is not known."""
+    ends_s: dict[str, float] = {}
+    for place, each in enumerate(forecasts):
+        step = each.step
+        if not step.waited_for:
+            ends_s[step.id] = 0.0
+            continue
+        if each.usual_s is None:
+            return None
+        needed = step.needs if step.needs or step.first else tuple(one.step.id for one in forecasts[:place][-1:])
+        ends_s[step.id] = max((ends_s[name] for name in needed), default=0.0) + each.usual_s
+    return max(ends_s.values(), default=0.0)

@@ -43,6 +43,8 @@ def misuses(playbook: Playbook) -> Iterable[Flaw]:
         yield from _heir(playbook, step)
         yield from _left_out(step)
         yield from _together(step)
+    for step in playbook.steps:
+        yield from _forward(playbook, step)
     for step in playbook.rollback:
         yield from _back(step)
 
@@ -102,7 +104,26 @@ def _together(step: Step) -> Iterable[Flaw]:
                 yield Flaw(step=step.id, message=f"a GET has no `{key}`", remedy="write method: POST, or remove it")
 
 
+def _forward(playbook: Playbook, step: Step) -> Iterable[Flaw]:
+    promotes = any(each.uses == "promote" for each in playbook.steps)
+    if promotes and not CATALOGUE[step.uses].own and "on" in step.params:
+        # The recorded primary is the old one until the heir is appointed: a commit would drop the heir's rule.
+        yield Flaw(
+            step=step.id,
+            message=f"on the way forward {step.uses} is about the heir",
+            remedy="remove `on`; it is for the steps under rollback",
+        )
+
+
 def _back(step: Step) -> Iterable[Flaw]:
+    contract = CATALOGUE[step.uses]
+    if not contract.own and contract.param("on") is not None and "on" not in step.params:
+        # An heir may have been chosen before the failure, and was not promoted.
+        yield Flaw(
+            step=step.id,
+            message=f"on the way back {step.uses} is about the old primary",
+            remedy="write below it `with: {on: primary}`",
+        )
     if step.on_failure in {OnFailure.ROLLBACK, OnFailure.ASK}:
         yield Flaw(
             step=step.id,

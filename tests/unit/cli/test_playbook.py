@@ -190,3 +190,19 @@ def test_a_plan_of_a_group_that_is_not_protected_names_the_next_command(deployme
 def test_a_plan_needs_a_controller(deployment: Deployment) -> None:
     deployment.stop("zhaohui", "yuecheng", "fuyang")
     assert deployment.drctl("playbook", "plan", "failover").exit_code == 3
+
+
+def test_a_plan_names_the_members_of_a_hospitals_own_steps(deployment: Deployment, hospital: Path) -> None:
+    own = """\
+  - {id: tell, uses: http, with: {url: "https://lis.example/x"}, timeout: 5s, when: planned}
+  - {id: old, uses: command, with: {run: announce, on: old_primary}, timeout: 5s}
+  - {id: next, uses: sql, with: {query: SELECT 1, on: heir}, timeout: 5s}
+  - {id: third, uses: wait_until, with: {condition: streaming, on: lis-fuyang}, timeout: 5s}
+  - {id: other, uses: wait_until, with: {condition: answers, on: pacs-fuyang}, timeout: 5s}
+"""
+    text = (SHIPPED / "switchover.yaml").read_text()
+    (hospital / "mine.yaml").write_text(text.replace("  - id: checkpoint", f"{own}  - id: checkpoint", 1))
+    steps = steps_of(deployment, "switchover")
+    assert [steps[name]["members"] for name in ("tell", "old", "next", "third", "other")] == [[], [A], [B], [C], []]
+    assert steps["tell"]["when"] == "planned"
+    assert "in all usually -, at most" in deployment.drctl("playbook", "plan", "switchover").output

@@ -60,7 +60,11 @@ def test_a_commit_without_a_marker_is_refused() -> None:
 
 
 def test_a_marker_of_the_way_forward_proves_nothing_on_the_way_back() -> None:
-    book = playbook(step("stop", "stop", on_failure=ROLLBACK), MARKER, rollback=(step("restore", "commit"),))
+    book = playbook(
+        step("stop", "stop", on_failure=ROLLBACK),
+        MARKER,
+        rollback=(step("restore", "commit", params={"on": "primary"}),),
+    )
     assert said(book) == ["restore: commit is not safe unless marker has succeeded before it"]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from drctl.config import ConfigurationInvalid
 from drctl.config.playbooks import parse_playbook
+from drctl.playbook.catalogue import CATALOGUE
 from tests.house.source import ROOT
 from tests.unit.playbook.transcript import changed
 
@@ -214,6 +216,18 @@ def test_nothing_waits_for_people_or_turns_back_on_the_way_back(way: dict[str, A
         )
 
 
+def test_the_way_forward_is_about_the_heir_and_the_way_back_about_the_old_primary() -> None:
+    """A commit of the old primary's rule would forget the heir, which may be promoted already; and the other way round."""
+    assert said("switchover", "commit", change={"commit": {"with": {"on": "primary"}}}) == [
+        "steps.10: on the way forward commit is about the heir"
+    ]
+    text = (ROOT / "playbooks" / "switchover.yaml").read_text(encoding="utf-8")
+    head, _, back = text.partition("rollback:\n")
+    with pytest.raises(ConfigurationInvalid, match="on the way back follow is about the old primary") as caught:
+        parse_playbook(f"{head}rollback:\n{back.replace('    with: {on: primary}', '')}", "x.yaml")
+    assert len(caught.value.problems) == 3
+
+
 def test_an_operation_without_what_ends_it_is_refused() -> None:
     with pytest.raises(
         ConfigurationInvalid, match="does not come to its end without steps that use choose, record, promote"
@@ -231,3 +245,21 @@ def test_an_action_of_another_operation_is_refused() -> None:
 def test_a_file_that_every_run_would_have_to_carry_is_bounded() -> None:
     long = [SQL | {"id": f"own{n}", "with": {"on": "primary", "query": "x" * 3900}} for n in range(20)]
     assert any("every run keeps a copy of it" in problem for problem in said("switchover", "ready", *long))
+
+
+def test_what_the_how_to_adds_to_a_playbook_is_valid() -> None:
+    page = (ROOT / "docs" / "how-to" / "own-steps.md").read_text(encoding="utf-8")
+    before, stopped, done = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    text = (ROOT / "playbooks" / "switchover.yaml").read_text(encoding="utf-8").replace("budget: 9m", "budget: 1h")
+    for steps, follows in ((before, "  - id: checkpoint"), (stopped, "  - id: choose"), (done, "rollback:")):
+        assert text.count(follows) == 1
+        text = text.replace(follows, f"{steps}\n{follows}")
+    book = parse_playbook(text, "switchover.yaml")
+    assert [step.id for step in book.steps if CATALOGUE[step.uses].own] == [
+        "agree",
+        "announce",
+        "outbox",
+        "storage",
+        "settled",
+        "tell",
+    ]
