@@ -152,7 +152,12 @@ def _outages(play: Play, limit_s: float) -> Iterator[Check]:
 
 def _refusals(play: Play, events: list[Mapping[str, Any]], failovers: list[Mapping[str, Any]]) -> Iterator[Check]:
     asked = [event for event in events if event.get("event") == "alarm" and event.get("code") == "person_needed"]
-    yield Check(name="refused", holds=bool(asked), text="drctl never said that it must not promote, and who is missing")
+    tried = [run for run in play.watch.ended("failover") if "missing" in str(run["note"])] if play.watch else []
+    yield Check(
+        name="refused",
+        holds=bool(asked or tried),
+        text="drctl never said that it must not promote, and who is missing",
+    )
     assert play.history is not None, "asked of what was read"
     for one in play.rounds:
         late = [

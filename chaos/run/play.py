@@ -38,6 +38,8 @@ SERVICE_DEADLINE_S = 30.0
 RECOVERY_DEADLINE_S = 120.0
 """How long a lab that missed its time is given all the same, to be used again."""
 QUIET_DEADLINE_S = 30.0
+HEIR_DEADLINE_S = 3.0
+"""A run tells of its heir when it has chosen it, and those who look see it a moment later."""
 FLOWING_S = 0.5
 """Writes flow when the last one was acknowledged within this time."""
 ACKED_BEFORE_MIN = 30
@@ -94,6 +96,7 @@ class Player:
         self._began_s = time.monotonic()
         self._say = tell
         self._cast = Cast(roles={})
+        self._held = False
         self.play = Play(scenario=scenario, seed=seed, watch=self._watch)
 
     def run(self) -> Play:
@@ -203,7 +206,10 @@ class Player:
         if step.do != "wait":
             self._tell(" ".join(part for part in (step.do, target, step.to, step.point or "") if part))
         found(scene, step, target)
-        if step.when is not None and step.when.before:
+        # An effect that a mere wait holds is held on, for what is done next.
+        held = self._held or (step.when is not None and step.when.before is not None)
+        self._held = held and step.do == "wait"
+        if held and not self._held:
             scene.crashes.disarm()
 
     def _arm_hold(self, holds: list[str]) -> None:
@@ -228,6 +234,7 @@ class Player:
                 what=f"drctl comes to {when.before}",
             )
             self._tell(f"drctl is about to {when.before}, and is held there")
+            self._pause(when.lasts)
         elif when.run:
             before = len(self._watch.ended(when.run))
             wait_until(
@@ -343,6 +350,9 @@ class Player:
         return self._clients.last_write_age_s() < FLOWING_S
 
     def _name(self, target: str) -> str:
+        if target.startswith("heir"):
+            with contextlib.suppress(DeadlineMissed):
+                wait_until(lambda: bool(self._live()["heir"]), deadline_s=HEIR_DEADLINE_S, what="the heir is known")
         return self._cast.name(target, self._live())
 
     def _live(self) -> dict[str, str]:

@@ -62,6 +62,8 @@ class When(Part):
 
     before: str | None = None
     """An effect of drctl's, as crash points name them (`failover/promote`): it is held until the step is done."""
+    lasts: Seconds = 0.0
+    """How long the effect is held before the step; what follows on steps that only wait is done while it is held."""
     run: str | None = None
     """A run of this kind has ended since the step before."""
     service: bool | None = None

@@ -200,11 +200,13 @@ class SetPaused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardFence:
-    """Fence the local primary of an isolated center, outside of any run."""
+    """Fence the local primary of an isolated center, or one that was replaced, outside of any run."""
 
     group: GroupName
     member: Member
     epoch: Epoch
+    why: str
+    """A sentence about the member, for the alarm."""
     deadline_s: float
     name: str = "guard"
 

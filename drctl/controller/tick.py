@@ -140,23 +140,23 @@ class Controller:
                     self.observation.outdate(ended.effect.member.name, now_s)
             case AnswerRequest() | SetPaused():
                 self._desks[ended.effect.group].answering.discard(ended.effect.answer.request)
-            case GuardFence(group=group, member=member):
+            case GuardFence(group=group, why=why):
                 self._desks[group].guard.fenced()
-                self._guarded(ended, group, member.name)
+                self._guarded(ended, group, why)
             case Campaign():
                 pass
             case _:
                 assert_never(ended.effect)
         return ()
 
-    def _guarded(self, ended: EffectEnded, group: GroupName, member: MemberName) -> None:
+    def _guarded(self, ended: EffectEnded, group: GroupName, why: str) -> None:
         failure = f", which failed: {ended.error.message}" if ended.error else ""
         self._emit(
             Alarm(
                 group=group,
                 severity=Severity.ALARM,
                 code="guard",
-                message=f"{member} was alone, without standbys and without the coordinator: fenced{failure}",
+                message=f"{why}: fenced{failure}",
                 remedy="restore this center's network; the member rejoins by itself",
             )
         )
