@@ -196,12 +196,14 @@ class Database:
             self.append()
         self.world.note("started", self.name, "standby" if self.in_recovery else "PRIMARY", self.wal)
 
-    def promote(self) -> None:
-        """Leave recovery: a new branch, whose number is one higher than any that is known here."""
+    def promote(self, number_min: int) -> None:
+        """Leave recovery: a new branch, whose number is one higher than any that is known here, or as high as asked for."""
         assert self.in_recovery, f"{self.name} is a primary"
         self.drop_receiver()
         old = self.wal
-        self.wal = Wal(Branch(number=old.branch.number + 1, parent=old.branch, fork_lsn=old.lsn), old.lsn)
+        self.wal = Wal(
+            Branch(number=max(old.branch.number + 1, number_min), parent=old.branch, fork_lsn=old.lsn), old.lsn
+        )
         self.in_recovery = False
         self.standby_signal = False
         self.append()

@@ -337,7 +337,7 @@ def _promote(host: HostAgent, epoch: int, command: Promote, end_s: float) -> Ste
     life = database.process.life
     yield 0.01 + 0.05 * host.world.kernel.random.random()
     yield from host.settled(life, end_s)
-    database.promote()
+    database.promote(0 if Sabotage.NUMBERS in host.world.sabotage else command.timeline)
     yield TICK_S
     host.remember(promoted=epoch)
     return Promoted(position=database.wal.position, already=False)

@@ -96,9 +96,13 @@ class Oracle:
             whole = [databases[name] for name in some if not agents[name].half_rewound]
             if len(whole) < len(some):
                 continue
-            best = max(whole, key=lambda database: (database.wal.home.number, database.wal.lsn))
-            if not best.wal.has(tip):
-                self.broken("rule", f"by the rules {sorted(some)} could be sealed, and {best.name} is without {tip}")
+            best = max((database.wal.home.number, database.wal.lsn) for database in whole)
+            for database in whole:
+                # Where two are equal, either may be taken.
+                if (database.wal.home.number, database.wal.lsn) == best and not database.wal.has(tip):
+                    self.broken(
+                        "rule", f"by the rules {sorted(some)} could be sealed, and {database.name} is without {tip}"
+                    )
 
     def run_ended(self, event: RunEnded) -> None:
         """A run ended somewhere."""

@@ -20,3 +20,5 @@ class Sabotage(StrEnum):
     """A marker is called acknowledged without a commit."""
     TIMELINE = "timeline"
     """Hosts tell positions without their timelines: the heir is chosen by position alone."""
+    NUMBERS = "numbers"
+    """PostgreSQL numbers the timelines: two heirs in a row may give two histories the same number."""

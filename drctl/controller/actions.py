@@ -43,7 +43,7 @@ from drctl.model.command import (
 from drctl.model.evidence import Checked, Chosen, Evidence, Fenced, Recorded, Rejoined, Sealed, SealedRole, Stopped
 from drctl.model.identity import MemberName
 from drctl.model.playbook import HANDOVERS, RunKind
-from drctl.model.position import Position
+from drctl.model.position import Position, Timeline
 from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule
 from drctl.model.run import Run, StepRecord, TaskStatus
 from drctl.model.view import GroupView
@@ -251,8 +251,10 @@ def _record(situation: Situation) -> Plan:
             epoch=run.epoch, operator=run.requested_by, reason=run.reason, at_utc=situation.view.now_utc
         )
         record = replace(record, data_loss_accepted=(*record.data_loss_accepted, accepted))
-        if record.rule == new:
-            return Change(record=record)
+    if chosen is not None:
+        record = replace(record, timeline=_given_timeline(situation, chosen))
+    if record.rule == new and record != situation.record:
+        return Change(record=record)
     if record.rule == new:
         return Instant(evidence=Recorded(version=record.version, rules=record.rules))
     if len(record.rules) == RULES_MAX:
@@ -260,11 +262,28 @@ def _record(situation: Situation) -> Plan:
     return Change(record=replace(record, rules=(*record.rules, new)))
 
 
+def _given_timeline(situation: Situation, chosen: Chosen) -> Timeline:
+    """The number of the heir's new timeline: one that no history bears, whether anybody here has seen it or not.
+
+    An heir that failed before anybody followed it has left a number that the next one's PostgreSQL knows nothing of.
+    """
+    given = situation.record.timeline
+    if chosen.heir == _promoted_heir(situation):
+        return given
+    reports = situation.view.reports.values()
+    seen = [report.facts.timeline for report in reports if report.facts is not None]
+    used = max((*seen, *(position.timeline for _, position in chosen.sealed)), default=Timeline(0))
+    # The same heir under the same rule may be told the same number again, as long as it has not been used.
+    again = situation.record.rule == chosen.rule and used < given
+    return given if again else Timeline(max(given, used) + 1)
+
+
 def _promote(situation: Situation) -> Plan:
     chosen = situation.chosen
     if chosen is None or situation.record.rule != chosen.rule:
         return Impossible(note="the heir's rule is not recorded")
-    return Calls(calls=(Call(member=chosen.heir, command=Promote(sync=chosen.rule.sync)),))
+    command = Promote(sync=chosen.rule.sync, timeline=situation.record.timeline)
+    return Calls(calls=(Call(member=chosen.heir, command=command),))
 
 
 def _follow(situation: Situation) -> Plan:

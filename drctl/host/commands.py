@@ -49,6 +49,13 @@ class Order:
         """An argument that is false when it is missing."""
         return self._args.get(key, False) is True
 
+    def number(self, key: str) -> int:
+        """A whole number that is 0 when it is missing. Raises Invalid."""
+        value = self._args.get(key, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise Invalid(f"argument {key!r} must be a whole number, found {value!r}")
+        return value
+
     def sync_set(self) -> tuple[int, tuple[str, ...]]:
         """`count` and `members`. Raises Invalid."""
         count, names = self._args.get("count"), self._args.get("members")
@@ -231,7 +238,8 @@ def _promote(member: Member, order: Order) -> Evidence:
     if processes.postmaster_of(member.pgdata) is None:
         start_sealed(member, order.deadline)
     with open_session(member, order.deadline) as session:
-        done = promote(member, session, order.epoch, count, names, order.deadline)
+        timeline_min = order.number("timeline")
+        done = promote(member, session, order.epoch, count, names, order.deadline, timeline_min=timeline_min)
     return {
         "timeline": done.timeline,
         "promoted_lsn": format_lsn(done.lsn),

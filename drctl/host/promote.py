@@ -11,6 +11,7 @@ from drctl.host.deadline import Deadline
 from drctl.host.faults import Invalid, Refused, Unknown
 from drctl.host.psql import Session
 from drctl.host.reload import alter_system, checkpointer_knows
+from drctl.host.reserve import reserve
 from drctl.host.seal import receivers
 from drctl.host.settings import become_standby, sync_names, write_settings
 from drctl.host.start import start
@@ -34,7 +35,14 @@ class Promotion(NamedTuple):
 
 
 def promote(
-    member: Member, session: Session, epoch: int, count: int, members: tuple[str, ...], deadline: Deadline
+    member: Member,
+    session: Session,
+    epoch: int,
+    count: int,
+    members: tuple[str, ...],
+    deadline: Deadline,
+    *,
+    timeline_min: int = 0,
 ) -> Promotion:
     """Set the sync set with a confirmed reload, *then* promote.
 
@@ -55,6 +63,7 @@ def promote(
         raise Refused(f"not promoted: {error.message}", error.remedy) from error
     # A replay that is paused would look for the promotion once a second only.
     session.rows("SELECT pg_wal_replay_resume()", deadline)
+    reserve(member, session, timeline_min, deadline)
     epochs.still(member.state_dir, epoch)
     session.rows("SELECT pg_promote(false)", deadline)
     for _ in deadline.polls(_POLL_S):

@@ -109,7 +109,7 @@ def seal_standby(member: Member, session: Session, epoch: int, deadline: Deadlin
     if not paused_by_operator:
         session.rows("SELECT pg_wal_replay_resume()", deadline)
     # A part of the time is kept for the answer: a position is worth more than a complete replay.
-    complete = not paused_by_operator and _replay_to_the_end(session, deadline)
+    complete = not paused_by_operator and replay_to_the_end(session, deadline)
     watch.note("replay")
     end = _read_position(member, session, deadline, complete=complete)
     state.save(member.state_dir, state.MemberState(sealed_epoch=epoch, conninfo=conninfo))
@@ -202,7 +202,7 @@ def _receiver_children(member: Member) -> list[processes.Process]:
     return found
 
 
-def _replay_to_the_end(session: Session, deadline: Deadline) -> bool:
+def replay_to_the_end(session: Session, deadline: Deadline) -> bool:
     """Step 5. Whether everything that can be replayed has been; no when that takes too long, or is delayed on purpose.
 
     A sleep that is seen now may have begun before the receiver was gone. It is ended, and what is seen after that is

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from drctl.model.identity import MemberName, RunId
+from drctl.model.position import NO_TIMELINE, Timeline
 from drctl.model.rule import SyncSet
 
 
@@ -80,6 +81,8 @@ class Promote:
 
     name: ClassVar[str] = "promote"
     sync: SyncSet
+    timeline: Timeline = NO_TIMELINE
+    """The lowest number that its new timeline may bear; 0 leaves it to PostgreSQL, which knows only its own history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

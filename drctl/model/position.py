@@ -12,6 +12,9 @@ Lsn = NewType("Lsn", int)
 Timeline = NewType("Timeline", int)
 """Which history of the write-ahead log a record belongs to; every promotion begins a new one."""
 
+NO_TIMELINE = Timeline(0)
+"""What PostgreSQL never calls one."""
+
 _LSN_BITS = 64
 
 

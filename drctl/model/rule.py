@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drctl.model.identity import Epoch, GroupName, MemberName, RunId
+from drctl.model.position import NO_TIMELINE, Timeline
 
 RULES_MAX = 8
 """Changes interrupted one after the other before a person is asked."""
@@ -96,6 +97,9 @@ class GroupRecord:
     degraded_since_utc: str | None = None
     """Since when commits are acknowledged without any standby by the policy `on_no_standby: degrade`; None when never."""
     data_loss_accepted: tuple[DataLossAccepted, ...] = ()
+    timeline: Timeline = NO_TIMELINE
+    """The highest timeline number that was given to an heir, promoted or not: no two histories bear the same one. 0 before
+    the first."""
     failovers_utc: tuple[str, ...] = ()
     """When the last automatic failovers began, oldest first; bounded by the policy's limit an hour."""
 

@@ -50,8 +50,8 @@ def arguments(command: HostCommand) -> dict[str, object]:
             return {"mode": mode.value}
         case SetSync(sync=sync):
             return _sync(sync) | ({"alone": True} if sync.alone else {})
-        case Promote(sync=sync):
-            return _sync(sync)
+        case Promote(sync=sync, timeline=timeline):
+            return _sync(sync) | ({"timeline": timeline} if timeline else {})
         case Follow(upstream=upstream):
             return {"upstream": upstream}
         case Rejoin(upstream=upstream, method=method):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -15,8 +16,12 @@ import pytest
 
 from chaos.lab.binaries import find_programs
 from drctl.host import processes
+from drctl.host.config import load
+from drctl.host.deadline import Deadline
+from drctl.host.psql import open_session
+from drctl.host.reserve import reserve
 from drctl.host.wal import parse_lsn
-from tests.integration.host_fixture import Group, Writer, group, wait_for
+from tests.integration.host_fixture import USER, Group, Writer, group, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it runs PostgreSQL as user postgres")
 
@@ -233,6 +238,67 @@ def test_a_promotion_brings_its_sync_set_and_is_told_twice_without_harm(lis, hos
     assert (again["timeline"], again["promoted_lsn"]) == (2, first["promoted_lsn"])
     host.do("follow", other, 5, upstream=heir)
     lis[heir].run("INSERT INTO work (note) VALUES ('on the heir')")
+
+
+@on_both_versions
+def test_a_promotion_takes_the_timeline_number_that_it_is_given_and_others_follow_it(lis, host):
+    lis[OLD].stop()
+    heir, other = seal_and_choose(host, 5)
+    done = host.do("promote", heir, 5, count=1, members=[other], timeline=5)
+    assert done["timeline"] == 5
+    assert host.do("follow", other, 5, upstream=heir)["receiver"] == "streaming"
+    lis[heir].run("INSERT INTO work (note) VALUES ('on timeline 5')")
+    sealed = host.do("seal", other, 6)
+    assert sealed["timeline"] == 5
+    lis[heir].stop("immediate")
+    second = host.do("promote", other, 6, count=1, members=[heir], timeline=7)
+    assert second["timeline"] == 7
+    finished = host.do("rejoin", heir, 6, upstream=other)
+    wait_for(lambda: host.do("rejoin", heir, 6, upstream=other)["state"] != "running", "the rejoin")
+    finished = host.do("rejoin", heir, 6, upstream=other)
+    assert finished["state"] == "done", finished
+    lis[other].run("INSERT INTO work (note) VALUES ('on timeline 7')")
+    wait_for(lambda: lis[heir].value("SELECT count(*) FROM work WHERE note LIKE 'on timeline %'") == 2, "both rows")
+
+
+@on_both_versions
+def test_an_heir_that_dies_with_its_number_reserved_starts_again_as_the_standby_that_it_was(lis, host):
+    lis[OLD].stop()
+    heir, other = seal_and_choose(host, 5)
+    member = load(lis.config).member(heir)
+    with open_session(member, Deadline(10.0)) as session:
+        reserve(member, session, 6, Deadline(10.0))
+    histories = sorted((lis[heir].pgdata / "pg_wal").glob("*.history"))
+    assert [path.name for path in histories] == [f"0000000{number}.history" for number in (2, 3, 4, 5)]
+    for path in histories:
+        shutil.chown(path, USER, USER)
+    lis[heir].stop("immediate")
+    lis[heir].start()
+    assert lis[heir].value("SELECT pg_is_in_recovery()") is True
+    done = host.do("promote", heir, 5, count=1, members=[other], timeline=6)
+    assert done["timeline"] == 6
+    assert host.do("follow", other, 5, upstream=heir)["receiver"] == "streaming"
+
+
+@on_both_versions
+@pytest.mark.parametrize("was", ["standby", "primary"])
+def test_an_heir_that_was_down_when_it_was_sealed_is_started_and_then_promoted(lis, host, was):
+    heir, other = (OLD, OTHER) if was == "primary" else (HEIR, OTHER)
+    lis[OLD].run("INSERT INTO work (note) VALUES ('before')")
+    wait_for(lambda: lis[heir].value("SELECT count(*) FROM work") == 1, "the row on the heir")
+    for process in processes.members_of(lis[heir].pgdata):
+        processes.send(process, signal.SIGKILL)
+    wait_for(lambda: not processes.members_of(lis[heir].pgdata), "its death")
+    refused = host.ask("promote", heir, 5, count=1, members=[other])
+    assert refused.failure.kind == "refused"
+    assert "was not sealed" in refused.failure.message
+    host.do("seal", other, 5)
+    assert host.do("seal", heir, 5)["role"] == "down"
+    done = host.do("promote", heir, 5, count=1, members=[other], timeline=4, deadline_s=20.0)
+    assert (done["timeline"], done["already"]) == (4, False)
+    assert host.do("follow", other, 5, upstream=heir)["receiver"] == "streaming"
+    lis[heir].run("INSERT INTO work (note) VALUES ('after')")
+    assert lis[heir].value("SELECT count(*) FROM work") == 2
 
 
 @on_both_versions

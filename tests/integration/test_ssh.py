@@ -174,7 +174,7 @@ def test_a_command_is_done_and_a_lower_epoch_is_refused(sshd, host):
 
 def test_what_the_host_refuses_is_known_to_have_had_no_effect(host):
     sync = SyncSet(count=1, members=frozenset({MemberName("lis-yuecheng")}))
-    with pytest.raises(EffectRefused, match="no session"):
+    with pytest.raises(EffectRefused, match="was not sealed"):
         host.call(MEMBER, epoch=Epoch(5), command=Promote(sync=sync), deadline_s=5.0)
     unknown = Member(name=MemberName("his"), group=GroupName("his"), center=CenterName("x"), host="127.0.0.1", port=1)
     with pytest.raises(InvalidInput, match="it has: lis-zhaohui"):

@@ -36,11 +36,18 @@ def _look_only(member: Member, session: Session, epoch: int, deadline: Deadline)
 
 
 def _seal_and_promote(
-    member: Member, session: Session, epoch: int, count: int, members: tuple[str, ...], deadline: Deadline
+    member: Member,
+    session: Session,
+    epoch: int,
+    count: int,
+    members: tuple[str, ...],
+    deadline: Deadline,
+    *,
+    timeline_min: int = 0,
 ) -> promotion.Promotion:
     if session.is_true("pg_is_in_recovery()", deadline):
         _seal(member, session, epoch, deadline)
-    return _promote(member, session, epoch, count, members, deadline)
+    return _promote(member, session, epoch, count, members, deadline, timeline_min=timeline_min)
 
 
 seal.seal_standby = _look_only

@@ -11,6 +11,7 @@ FOUND = {
     151: "runs that superseded each other without a pause, because the heir was down when it was sealed",
     349: "an heir that died before its marker was neither started again nor given up",
     539: "a run that was adopted after it had named its heir promoted a second one",
+    1117: "two heirs in a row gave two histories the same timeline number",
 }
 
 
