@@ -8,15 +8,19 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from drctl.config.secret import parse_secret
 from drctl.model.errors import EffectUnknown
 from drctl.model.identity import Epoch, MemberName
 from drctl.model.report import MemberReport, Reachability
+from drctl.model.takeover import AdminAccess
 from drctl.model.topology import Member
 from drctl.postgres import PostgresDatabase
+from drctl.postgres.prepare import prepare
 from tests.integration.host_fixture import wait_for
 from tests.integration.postgres_servers import ROLE, Servers, bindir_of, running
 
@@ -256,3 +260,25 @@ def test_connections_that_break_all_the_time_confuse_nobody(servers: Servers):
     assert Reachability.SILENT not in kinds
     assert Reachability.REFUSED not in kinds
     assert probe(database, servers.primary).reachability is Reachability.ANSWERS
+
+
+def test_a_password_from_a_file_lets_in_and_a_wish_for_tls_is_passed_on(servers: Servers, tmp_path: Path):
+    instance, file = servers.instance(servers.primary), tmp_path / "password"
+    file.write_text("检验 it's\n", encoding="utf-8")
+    secret = parse_secret(f"file:{file}")
+    hba = instance.pgdata / "pg_hba.conf"
+    before = hba.read_text()
+    prepare(servers.primary, AdminAccess(), role="filed", password=secret.read(), dbname="postgres")
+    hba.write_text("host all filed 127.0.0.1/32 scram-sha-256\n" + before)
+    instance.run("SELECT pg_reload_conf()")
+    try:
+        for sslmode, expected in (("prefer", Reachability.ANSWERS), ("require", Reachability.FAULTY)):
+            database = PostgresDatabase(user="filed", password=secret.read(), dbname="postgres", sslmode=sslmode)
+            report = probe(database, servers.primary)
+            database.close()
+            assert report.reachability is expected
+            assert expected is Reachability.ANSWERS or "SSL" in report.detail
+    finally:
+        hba.write_text(before)
+        instance.run("SELECT pg_reload_conf()")
+        prepare(servers.primary, AdminAccess(), role=ROLE, password=None, dbname="postgres")
