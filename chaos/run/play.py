@@ -18,6 +18,7 @@ from chaos.lab.waiting import wait_until
 from chaos.oracles.dump import NotQuiet, read_members
 from chaos.oracles.judgement import judge
 from chaos.run.actions import Scene, known_actions
+from chaos.run.phases import Phases
 from chaos.run.targets import Cast
 from chaos.run.watch import Watch
 from chaos.workload.ledger import read_history
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from chaos.lab.lab import Lab
     from chaos.oracles.member import MemberDump
     from chaos.oracles.verdict import Verdict
-    from chaos.run.scenario import Scenario, Step, When
+    from chaos.run.scenario import Scenario, Step
     from chaos.workload.record import History
 
 STEADY_DEADLINE_S = 60.0
@@ -38,10 +39,6 @@ SERVICE_DEADLINE_S = 30.0
 RECOVERY_DEADLINE_S = 120.0
 """How long a lab that missed its time is given all the same, to be used again."""
 QUIET_DEADLINE_S = 30.0
-HEIR_DEADLINE_S = 3.0
-"""A run tells of its heir when it has chosen it, and those who look see it a moment later."""
-FLOWING_S = 0.5
-"""Writes flow when the last one was acknowledged within this time."""
 ACKED_BEFORE_MIN = 30
 
 
@@ -93,10 +90,12 @@ class Player:
         self._group = lab.groups[0].name
         self._watch = Watch(lab, self._group)
         self._clients = Clients(lab, folder, rate_per_s=scenario.load.rate, seed=seed)
+        self._phases = Phases(lab=lab, watch=self._watch, clients=self._clients)
         self._began_s = time.monotonic()
         self._say = tell
         self._cast = Cast(roles={})
         self._held = False
+        self._holds: list[str] = []
         self.play = Play(scenario=scenario, seed=seed, watch=self._watch)
 
     def run(self) -> Play:
@@ -129,14 +128,9 @@ class Player:
 
     def _steady(self) -> None:
         try:
-            wait_until(self._is_steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.1)
+            wait_until(self._phases.steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.1)
         except DeadlineMissed as error:
             raise Unproved(str(error)) from error
-
-    def _is_steady(self) -> bool:
-        return self._watch.protected() and all(
-            center.controller.running and center.zookeeper.role() is not None for center in self._lab.centers.values()
-        )
 
     def _place(self) -> None:
         """Put the primary where the scenario wants ZooKeeper's leader to be, or not to be."""
@@ -144,7 +138,7 @@ class Player:
         if wanted == "anywhere":
             return
         together, leader = wanted == "with-primary", self._lab.zookeeper_leader()
-        primary = self._primary()
+        primary = self._phases.primary()
         if (self._lab.member(primary).center == leader) is together:
             return
         members = self._lab.group_members(self._group)
@@ -155,7 +149,7 @@ class Player:
         if done.returncode != 0:
             raise Unproved(f"the primary could not be placed: {' '.join(done.stderr.split())[-300:]}")
         wait_until(
-            lambda: self._primary() == candidate and self._watch.protected(),
+            lambda: self._phases.primary() == candidate and self._watch.protected(),
             deadline_s=STEADY_DEADLINE_S,
             what=f"{candidate} is the primary",
             poll_s=0.1,
@@ -165,7 +159,7 @@ class Player:
         self._pause(self._scenario.load.warm_up)
         try:
             wait_until(
-                lambda: self._clients.pulse().acked >= ACKED_BEFORE_MIN and self._flows(),
+                lambda: self._clients.pulse().acked >= ACKED_BEFORE_MIN and self._phases.flows(),
                 deadline_s=10.0,
                 what="the clients are served",
                 poll_s=0.1,
@@ -178,17 +172,17 @@ class Player:
     def _round(self) -> None:
         scenario, scene = self._scenario, self._scene()
         self._steady()
-        primary = self._primary()
+        primary = self._phases.primary()
         members = {center: member.name for center, member in self._lab.group_members(self._group).items()}
         self._cast = Cast.of(primary=primary, members=members)
         one = Round(primary=primary)
         self.play.rounds.append(one)
         self._scene_now = scene
-        holds = [step.when.before for step in scenario.faults if step.when is not None and step.when.before]
+        self._holds = [step.when.before for step in scenario.faults if step.when is not None and step.when.before]
         started_s = time.monotonic()
-        self._arm_hold(holds)
+        self._arm_hold()
         for step in scenario.faults:
-            self._await_turn(step, started_s, holds)
+            self._await_turn(step, started_s)
             if not step.prepare and not one.injected_ns:
                 one.injected_ns = time.monotonic_ns()
             self._do(scene, step)
@@ -211,83 +205,38 @@ class Player:
         self._held = held and step.do == "wait"
         if held and not self._held:
             scene.crashes.disarm()
+            self._arm_hold()
 
-    def _arm_hold(self, holds: list[str]) -> None:
+    def _arm_hold(self) -> None:
         """Effects are held one after the other, in the order of the file."""
-        if holds:
-            kind, _, effect = holds.pop(0).rpartition("/")
+        if self._holds:
+            kind, _, effect = self._holds.pop(0).rpartition("/")
             CrashFile(self._lab.folder).arm(CrashPoint.parse(f"{kind + '/' if kind else ''}hold:{effect}"))
 
-    def _await_turn(self, step: Step, started_s: float, holds: list[str]) -> None:
+    def _await_turn(self, step: Step, started_s: float) -> None:
         if step.at is not None:
             self._pause(max(0.0, started_s + step.at - time.monotonic()))
         if step.when is not None:
-            self._await_phase(step.when)
+            self._phases.wait_for(step.when, since_ns=self.play.rounds[-1].injected_ns)
             if step.when.before:
-                self._arm_hold(holds)
-
-    def _await_phase(self, when: When) -> None:
-        if when.before:
-            wait_until(
-                lambda: CrashFile(self._lab.folder).strike() is not None,
-                deadline_s=when.within,
-                what=f"drctl comes to {when.before}",
-            )
-            self._tell(f"drctl is about to {when.before}, and is held there")
-            self._pause(when.lasts)
-        elif when.run:
-            before = len(self._watch.ended(when.run))
-            wait_until(
-                lambda: len(self._watch.ended(when.run or "")) > max(before - 1, 0) and self._run_after(when.run or ""),
-                deadline_s=when.within,
-                what=f"a {when.run} ends",
-                poll_s=0.05,
-            )
-        elif when.service:
-            wait_until(self._flows, deadline_s=when.within, what="writes are acknowledged again", poll_s=0.05)
-        elif when.protected:
-            wait_until(self._watch.protected, deadline_s=when.within, what="full protection", poll_s=0.05)
-        elif when.leaderless:
-            wait_until(
-                lambda: all(center.zookeeper.role() is None for center in self._lab.centers.values()),
-                deadline_s=when.within,
-                what="no ZooKeeper server serves",
-                poll_s=0.05,
-            )
-
-    def _run_after(self, kind: str) -> bool:
-        """Whether a run of `kind` was seen to end since this round's first step."""
-        injected_s = (time.monotonic_ns() - self.play.rounds[-1].injected_ns) / 1e9
-        return any(_age_s(run["ended_utc"]) < injected_s for run in self._watch.ended(kind))
+                self._tell(f"drctl is about to {step.when.before}, and is held there")
+                self._pause(step.when.lasts)
 
     def _afterwards(self, one: Round) -> None:
         """Let the load go on; where a failover is expected, from the return of service on."""
         expect, scenario = self._scenario.expect, self._scenario
         if expect.setting_restored_within is not None:
-            self._await_setting(one, expect.setting_restored_within)
+            one.restored_s = self._phases.setting_restored_s(one.primary, within_s=expect.setting_restored_within + 5.0)
+            self._tell(f"the setting was put back after {one.restored_s} s")
         if expect.failover and not expect.refused:
             with contextlib.suppress(DeadlineMissed):
                 wait_until(
-                    lambda: self._primary() != one.primary and self._flows(),
+                    lambda: self._phases.primary() != one.primary and self._phases.flows(),
                     deadline_s=SERVICE_DEADLINE_S,
                     what="service returns",
                     poll_s=0.05,
                 )
         self._pause(scenario.load.seconds)
-
-    def _await_setting(self, one: Round, within_s: float) -> None:
-        """Until `synchronous_standby_names` is what the record says, by the member's own word."""
-        began_s, primary = time.monotonic(), self._lab.member(one.primary)
-        wanted = {member.name for member in self._lab.group_members(self._group).values()} - {one.primary}
-
-        def restored() -> bool:
-            shown = str(primary.query("show synchronous_standby_names")[0][0])
-            return all(f'"{name}"' in shown for name in wanted)
-
-        with contextlib.suppress(DeadlineMissed):
-            wait_until(restored, deadline_s=within_s + 5.0, what="the setting is put back")
-            one.restored_s = time.monotonic() - began_s
-            self._tell(f"the setting was put back after {one.restored_s:.2f} s")
 
     def _mend(self, scene: Scene, one: Round) -> None:
         self._tell("everything is mended")
@@ -295,7 +244,7 @@ class Player:
         one.healed_ns = time.monotonic_ns()
         try:
             wait_until(
-                self._is_steady,
+                self._phases.steady,
                 deadline_s=self._scenario.expect.protected_within,
                 what="full protection after the mending",
                 poll_s=0.1,
@@ -303,11 +252,10 @@ class Player:
             one.protected_ns = time.monotonic_ns()
             self._tell(f"full protection after {(one.protected_ns - one.healed_ns) / 1e9:.1f} s")
         except DeadlineMissed:
-            picture = self._watch.picture() or {}
             self.play.refuted.append(
-                f"no full protection within {self._scenario.expect.protected_within:g} s: {_state(picture)}"
+                f"no full protection within {self._scenario.expect.protected_within:g} s: {self._phases.words()}"
             )
-            wait_until(self._is_steady, deadline_s=RECOVERY_DEADLINE_S, what="the steady state", poll_s=0.2)
+            wait_until(self._phases.steady, deadline_s=RECOVERY_DEADLINE_S, what="the steady state", poll_s=0.2)
 
     def _undo(self, scene: Scene) -> None:
         scene.crashes.disarm()
@@ -322,7 +270,7 @@ class Player:
         if scene is not None:
             self._undo(scene)
         with contextlib.suppress(DeadlineMissed):
-            wait_until(self._is_steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.2)
+            wait_until(self._phases.steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.2)
             self.play.clean = True
 
     def _read_what_there_is(self) -> None:
@@ -340,36 +288,8 @@ class Player:
         self.play.dumps = read_members(members, deadline_s=QUIET_DEADLINE_S)
         self.play.verdicts = judge(self.play.history, self.play.dumps)
 
-    # Small questions
-
-    def _primary(self) -> str:
-        picture = self._watch.picture()
-        return str(picture["primary"] or "") if picture is not None else ""
-
-    def _flows(self) -> bool:
-        return self._clients.last_write_age_s() < FLOWING_S
-
     def _name(self, target: str) -> str:
-        if target.startswith("heir"):
-            with contextlib.suppress(DeadlineMissed):
-                wait_until(lambda: bool(self._live()["heir"]), deadline_s=HEIR_DEADLINE_S, what="the heir is known")
-        return self._cast.name(target, self._live())
-
-    def _live(self) -> dict[str, str]:
-        picture = self._watch.picture() or {}
-        primary = str(picture.get("primary") or "")
-        strike = CrashFile(self._lab.folder).strike()
-        run = self._watch.runs.get(strike.run) if strike is not None else picture.get("run")
-        heir = str((run or {}).get("heir") or "")
-        center = {one.name: one.center for one in self._lab.members.values()}
-        return {
-            "current-primary": primary,
-            "current-primary-center": center.get(primary, ""),
-            "heir": heir,
-            "heir-center": center.get(heir, ""),
-            "drctl-leader": self._watch.leader,
-            "zookeeper-leader": self._lab.zookeeper_leader() or "",
-        }
+        return self._cast.name(target, self._phases.roles_for(target))
 
     def _pause(self, for_s: float) -> None:
         until_s = time.monotonic() + for_s
@@ -383,20 +303,3 @@ class Player:
         at_s = time.monotonic() - self._began_s
         self.play.told.append((at_s, text))
         self._say(f"    {at_s:6.1f} s  {text}")
-
-
-def _age_s(utc: str) -> float:
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return (datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds()
-
-
-def _state(picture: object) -> str:
-    if not isinstance(picture, dict) or not picture:
-        return "no controller answers"
-    members = ", ".join(f"{one['name']} {one['state']} {one.get('detail', '')}".strip() for one in picture["members"])
-    run = picture["run"]
-    under_way = f", {run['kind']} {run['id']} under way" if run else ""
-    return (
-        f"{picture['protection']} ({picture['protection_text']}), rules {len(picture['rules'])}{under_way}; {members}"
-    )
