@@ -255,7 +255,8 @@ class Trap:
     def _sleep(self, effect: Effect, ports: Ports) -> EffectEnded:
         """Stop the whole process here; go on with the effect when it is woken, and tell what came of it."""
         self._awake.clear()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this very thread: a signal to the process is taken by any, and this one would run on until another has.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         ended = self._perform(effect, ports)
         error = type(ended.error).__name__ if ended.error is not None else ""
         message = ended.error.message if ended.error is not None else ""
