@@ -27,7 +27,7 @@ def main(*, deep: bool, names: tuple[str, ...], jobs: int, write_traces: bool) -
     try:
         for one in check(subjects, jobs=jobs):
             checked.append(one)
-            click.echo(f"{one.name}: {verdict_of(one)}", err=True)
+            click.echo(f"{one.name}: {verdict_of(one)} ({one.search.states:,} states)", err=True)
     except ToolMissing as error:
         click.echo(f"error: nothing was proved: {error}", err=True)
         sys.exit(1)
