@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chaos.demo.sight import Sight
@@ -41,8 +42,7 @@ class Watch:
     samples: list[Sample] = field(default_factory=list)
     runs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The newest picture of every run that was seen, by its id."""
-    _old: frozenset[str] | None = None
-    """The runs that had ended before the first look; None before it."""
+    _began_utc: str = ""
     _picture: tuple[float, Mapping[str, Any]] | None = None
     _leader: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -53,6 +53,7 @@ class Watch:
     def start(self) -> None:
         """Begin to look; logs are read from here on."""
         self._sight = Sight(self.lab)
+        self._began_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._offsets = {
             name: center.controller.log.stat().st_size if center.controller.log.exists() else 0
             for name, center in self.lab.centers.items()
@@ -96,7 +97,7 @@ class Watch:
         found = [
             run
             for run in self.runs.values()
-            if run["kind"] == kind and run["outcome"] and run["id"] not in (self._old or ())
+            if run["kind"] == kind and run["outcome"] and str(run["started_utc"]) >= self._began_utc
         ]
         return sorted(found, key=lambda run: str(run["started_utc"]))
 
@@ -128,8 +129,6 @@ class Watch:
             return
         self._leader = cluster["leader"] or ""
         self._picture = (time.monotonic(), found)
-        if self._old is None:
-            self._old = frozenset(run["id"] for run in found["history"])
         for run in (*reversed(found["history"]), found["run"]):
             known = None if run is None else self.runs.get(run["id"])
             if run is not None and (known is None or not known["outcome"]):
