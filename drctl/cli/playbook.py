@@ -25,7 +25,6 @@ from drctl.model.errors import InvalidInput
 from drctl.model.identity import CenterName, GroupName, MemberName
 from drctl.model.playbook import Playbook, RunKind, Step
 from drctl.model.snapshot import GroupSnapshot, MemberState, Role
-from drctl.model.units import format_duration
 
 if TYPE_CHECKING:
     from drctl.config.playbooks import PlaybookFile
@@ -178,8 +177,10 @@ def plan(invocation: Invocation, form: str, wanted: str | None, kind: str, group
     )  # fmt: skip
     if form == "pretty":
         whole_s = usual_s(planned)
-        usually = "-" if whole_s is None else format_duration(round(whole_s, 3))
-        invocation.console.print(f"in all usually {usually}, at most {format_duration(worst_s(found.playbook.steps))}")
+        from drctl.cli.render_run import seconds  # noqa: PLC0415 - slow, and not needed by the formats for machines
+
+        usually = "-" if whole_s is None else seconds(whole_s)
+        invocation.console.print(f"in all usually {usually}, at most {seconds(worst_s(found.playbook.steps))}")
 
 
 def _candidate(kind: RunKind, group: GroupSnapshot) -> MemberName | None:
@@ -275,13 +276,15 @@ def _plain(cell: object) -> object:
 
 
 def _for_people(column: str, cell: object) -> str:
+    from drctl.cli.render_run import seconds  # noqa: PLC0415
+
     match cell:
         case bool():
             return "yes" if cell else ""
         case None:
             return "-"
         case int() | float() if column.endswith("_s"):
-            return format_duration(cell)
+            return seconds(cell)
         case _ if column == "digest":
             return str(cell)[:12]
         case _:

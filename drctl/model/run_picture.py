@@ -72,7 +72,10 @@ def _step(run: Run, record: StepRecord, now_utc: str) -> StepSnapshot:
         worst_s=step.worst_s,
         started_utc=record.started_utc,
         note=record.note,
-        facts=tuple(_facts(record)),
+        # Of a step that failed, the note says what its tasks came to.
+        facts=tuple(
+            fact for fact in _facts(record) if record.status is not StepStatus.FAILED or fact not in record.note
+        ),
         point_of_no_return=step.point_of_no_return,
     )
 

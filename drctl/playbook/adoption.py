@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from drctl.model.identity import Epoch
+from drctl.model.identity import CenterName, Epoch
 from drctl.model.run import Adoption, Run, StepRecord, StepStatus
 from drctl.playbook.catalogue import CATALOGUE
 from drctl.playbook.progress import forgotten, gives_up
@@ -40,6 +40,7 @@ def adopted(run: Run, *, epoch: Epoch, owner: str, now_s: float, now_utc: str) -
         run,
         epoch=epoch,
         owner=owner,
+        center=CenterName(owner.partition("#")[0]),
         started_s=now_s - _age_s(run.started_utc, now_utc),
         steps=tuple(steps),
         adoptions=(*run.adoptions, Adoption(epoch=epoch, owner=owner, at_utc=now_utc))[-ADOPTIONS_MAX:],

@@ -48,6 +48,7 @@ def test_a_run_that_is_taken_over_comes_to_its_end(kind: RunKind, done: int) -> 
     assert hand.outcome is Outcome.DONE
     assert hand.run.epoch == 8
     assert [adoption.owner for adoption in hand.run.adoptions] == ["fuyang#2"]
+    assert hand.run.center == "fuyang"
 
 
 @pytest.mark.parametrize("kind", [RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK])
