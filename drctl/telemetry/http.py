@@ -28,6 +28,8 @@ READ_TIMEOUT_S = 10.0
 """From one answer, or from the connection, to the end of the next request."""
 WRITE_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 256
+CLOSING_TURNS = 5
+"""Of the event loop: a connection that was being accepted when the server closed is there after one or two."""
 START_TIMEOUT_S = 5.0
 
 # Every system call gives the interpreter's lock away, and a busy thread then keeps it for the switch interval: 5 ms as
@@ -58,6 +60,7 @@ class HttpServer:
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._connections = 0
+        self._writers: set[asyncio.StreamWriter] = set()
 
     def start(self) -> None:
         """Listen. Raises InvalidInput when the address cannot be had."""
@@ -85,14 +88,19 @@ class HttpServer:
         server = await asyncio.start_server(self._converse, sock=self._socket, limit=REQUEST_BYTES_MAX)
         self._ready.set()
         await self._stop.wait()
-        # Not `async with`: that waits for the connections, which end when the loop does.
+        # Not `async with`: that waits for the connections.
         server.close()
+        for _ in range(CLOSING_TURNS):
+            for writer in tuple(self._writers):
+                writer.transport.abort()
+            await asyncio.sleep(0)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._connections >= CONNECTIONS_MAX:
             writer.close()
             return
         self._connections += 1
+        self._writers.add(writer)
         # An answer is sent when it is gone, not when it is queued: else slow readers would fill the memory.
         writer.transport.set_write_buffer_limits(high=0)
         try:
@@ -101,6 +109,7 @@ class HttpServer:
                     pass
         finally:
             self._connections -= 1
+            self._writers.discard(writer)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
