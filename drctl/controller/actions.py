@@ -44,7 +44,7 @@ from drctl.model.evidence import Checked, Chosen, Evidence, Fenced, Recorded, Re
 from drctl.model.identity import MemberName
 from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.position import Position, Timeline
-from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule
+from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule, SyncSet
 from drctl.model.run import Run, StepRecord, TaskStatus
 from drctl.model.view import GroupView
 
@@ -210,17 +210,21 @@ def _choose(situation: Situation) -> Plan:
         return Impossible(note=f"{heir} alone has everything that may have been acknowledged: start it in place")
     if run.kind in HANDOVERS and heir != run.candidate:
         return Impossible(note=f"{run.candidate} does not have everything: {heir} is further")
-    peers = [member.name for member in situation.view.group.peers]
-    rule = Rule(
-        primary=heir,
-        sync=sync_set_for(
-            heir,
-            # A cleanly stopped primary follows without a rewind, so it may be counted on.
-            followers=[name for name in sealed if name != run.old_primary or run.kind is not RunKind.FAILOVER],
-            peers=peers,
-            count=situation.view.group.policy.sync_count,
-        ),
+    sync = sync_set_for(
+        heir,
+        # A cleanly stopped primary follows without a rewind, so it may be counted on.
+        followers=[name for name in sealed if name != run.old_primary or run.kind is not RunKind.FAILOVER],
+        told=_told(run),
+        count=situation.view.group.policy.sync_count,
     )
+    if sync is None and run.accept_data_loss:
+        others = frozenset(member.name for member in situation.view.group.peers) - {heir}
+        sync = SyncSet(count=min(situation.view.group.policy.sync_count, len(others)), members=others)
+    if sync is None:
+        return Impossible(
+            note=f"no host but that of {heir} has heard of this run: nobody could acknowledge its commits"
+        )
+    rule = Rule(primary=heir, sync=sync)
     return Instant(
         evidence=Chosen(
             heir=heir,
@@ -230,6 +234,11 @@ def _choose(situation: Situation) -> Plan:
             lost_possible=bool(left),
         )
     )
+
+
+def _told(run: Run) -> set[MemberName]:
+    """The members whose hosts have heard of the run, and refuse every earlier one."""
+    return {member for uses in ("seal", "stop", "fence") for member, _ in run.evidence(uses) if member is not None}
 
 
 def _record(situation: Situation) -> Plan:

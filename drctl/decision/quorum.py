@@ -72,11 +72,15 @@ def down_when_sealed(run: Run) -> frozenset[MemberName]:
 
 
 def sync_set_for(
-    heir: MemberName, *, followers: Collection[MemberName], peers: Collection[MemberName], count: int
-) -> SyncSet:
-    """The sync set that an heir brings: those that will follow it at once, else every other peer.
+    heir: MemberName, *, followers: Collection[MemberName], told: Collection[MemberName], count: int
+) -> SyncSet | None:
+    """The sync set that an heir brings: those that will follow it at once, else those whose hosts know of the run.
 
-    With nobody to follow, commits wait for the first peer that comes back: never an empty set.
+    With nobody to follow, commits wait for the first of them that comes back: never an empty set. None when no other host
+    has heard of the run: a member that has not still obeys an earlier one, which may rewind it, and with it the only copy
+    of what it acknowledges to the heir.
     """
-    members = frozenset(followers) - {heir} or frozenset(peers) - {heir}
+    members = frozenset(followers) - {heir} or frozenset(told) - {heir}
+    if not members:
+        return None
     return SyncSet(count=min(count, len(members)), members=members)

@@ -76,8 +76,9 @@ def test_the_candidate_does_not_win_over_a_more_advanced_member():
 
 
 def test_a_sync_set_is_never_empty():
-    assert sync_set_for(B, followers=[], peers=[A, B, C], count=1).members == {A, C}
-    assert sync_set_for(B, followers=[C], peers=[A, B, C], count=2) == SyncSet(count=1, members=frozenset({C}))
+    assert sync_set_for(B, followers=[], told=[A, B], count=1).members == {A}
+    assert sync_set_for(B, followers=[], told=[B], count=1) is None
+    assert sync_set_for(B, followers=[C], told=[A, B, C], count=2) == SyncSet(count=1, members=frozenset({C}))
 
 
 def test_no_two_members_can_both_be_chosen_by_all_sealed_subsets():
