@@ -112,7 +112,9 @@ def _checks(play: Play) -> Iterator[Check]:
             text=f"the longest gap was {max(known, default=0.0):.2f} s, allowed are {expect.gap_max:g} s",
         )
     if expect.refused:
-        yield from _refusals(play, events, failovers)
+        yield _refusal(play, events)
+    if expect.refused or expect.unserved:
+        yield from _unserved(play)
     if expect.alarm is not None:
         codes = {str(event.get("code")) for event in events if event.get("event") == "alarm"}
         yield Check(
@@ -150,17 +152,20 @@ def _outages(play: Play, limit_s: float) -> Iterator[Check]:
         )
 
 
-def _refusals(play: Play, events: list[Mapping[str, Any]], failovers: list[Mapping[str, Any]]) -> Iterator[Check]:
+def _refusal(play: Play, events: list[Mapping[str, Any]]) -> Check:
     asked = [event for event in events if event.get("event") == "alarm" and event.get("code") == "person_needed"]
     tried = [run for run in play.watch.ended("failover") if "missing" in str(run["note"])] if play.watch else []
-    yield Check(
+    return Check(
         name="refused",
         holds=bool(asked or tried),
         text="drctl never said that it must not promote, and who is missing",
     )
+
+
+def _unserved(play: Play) -> Iterator[Check]:
     assert play.history is not None, "asked of what was read"
     for one in play.rounds:
-        late = [
+        served = [
             attempt
             for attempt in play.history.attempts
             if attempt.acked_write
@@ -170,11 +175,10 @@ def _refusals(play: Play, events: list[Mapping[str, Any]], failovers: list[Mappi
             and attempt.told.served is not None
             and attempt.told.served.member != one.primary
         ]
-        earlier = [run for run in failovers if run["old_primary"] == one.primary]
         yield Check(
             name="no promotion on a guess",
-            holds=not late or bool(earlier and play.scenario.expect.failover is None),
-            text=f"{len(late)} writes were acknowledged by another member although the rule could not be met",
+            holds=not served,
+            text=f"{len(served)} writes were acknowledged by another member although the rule could not be met",
         )
 
 

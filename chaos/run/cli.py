@@ -22,6 +22,7 @@ from chaos.run.scenario import FOLDER, Scenario, load_scenarios
 from chaos.run.suite import Laboratory, choose, run_suite
 
 STYLE = {Result.PASS: "green", Result.FAIL: "bold red", Result.INCONCLUSIVE: "yellow"}
+WIDTH = 170
 EXIT = {Result.PASS: 0, Result.FAIL: 1, Result.INCONCLUSIVE: 5}
 
 
@@ -50,7 +51,7 @@ def run(
     only_list: bool,
 ) -> None:
     """Play scenarios and judge them. Exit code: 0 all passed, 1 one failed, 5 one proved nothing."""
-    console = Console(highlight=False)
+    console = _console()
     try:
         chosen = choose(load_scenarios(scenarios), names, tag)
         if only_list:
@@ -100,7 +101,7 @@ def matrix(
     mutant: str | None,
 ) -> None:
     """Kill the leader before and after every effect of a run, and let it sleep through its replacement at each."""
-    console = Console(highlight=False)
+    console = _console()
     folder = (bundle or Path("build/matrix") / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")).absolute()
     try:
         need_root()
@@ -148,6 +149,11 @@ def _coverage(judged: dict[Cell, Judged]) -> Table:
             ),
         )
     return table
+
+
+def _console() -> Console:
+    """Wide enough for a line of the table where nobody looks at a terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def _listing(scenarios: list[Scenario]) -> Table:

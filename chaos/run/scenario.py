@@ -113,6 +113,8 @@ class Expect(Part):
     """From the first step to the first durable acknowledgement of a new write."""
     gap_max: Seconds | None = None
     """The longest time between two acknowledgements."""
+    unserved: bool = False
+    """Nobody but the old primary may acknowledge anything before what is missing is back."""
     refused: bool = False
     """drctl must refuse to promote and ask for the missing member, until it returns."""
     protected_within: Seconds = 30.0
