@@ -115,6 +115,10 @@ chaos: venv  ## every scenario of P0 on real parts; the report is in build/chaos
 matrix: venv  ## the leader dies before, dies after, or sleeps before every effect of a failover and a switchover (root)
 	@exec $(PY) -m chaos matrix
 
+.PHONY: controls
+controls: venv  ## take one rule of the protocol after the other out of drctl: the scenario that stands for it must fail (root)
+	@exec $(PY) -m chaos controls
+
 .PHONY: clean
 clean:  ## remove what the tasks made in the checkout
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -7,7 +7,7 @@ import click
 from chaos.bench.cli import bench
 from chaos.demo.cli import demo
 from chaos.lab.cli import lab
-from chaos.run.cli import matrix, run
+from chaos.run.cli import controls, matrix, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,3 +20,4 @@ main.add_command(demo)
 main.add_command(bench)
 main.add_command(run)
 main.add_command(matrix)
+main.add_command(controls)

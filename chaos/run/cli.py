@@ -17,6 +17,7 @@ from chaos.lab.attachment import need_root
 from chaos.lab.errors import LabError
 from chaos.oracles.verdict import Result
 from chaos.run.checks import Judged
+from chaos.run.controls import run_controls
 from chaos.run.matrix import DEEDS, KINDS, Cell, run_matrix
 from chaos.run.scenario import FOLDER, Scenario, load_scenarios
 from chaos.run.suite import Laboratory, choose, run_suite
@@ -78,6 +79,46 @@ def run(
     console.print(_table(results))
     console.print(f"{len(results)} scenarios in {time.monotonic() - began_s:.0f} s; bundles and report: {folder}")
     sys.exit(max((EXIT[judged.result] for _, judged in results), key=[0, 5, 1].index, default=0))
+
+
+@click.command()
+@click.option("--without", "names", multiple=True, type=click.Choice(sorted(MUTANTS)), help="Only these. Default: all.")
+@click.option("--name", default="chaos", show_default=True, help="Of the lab.")
+@click.option(
+    "--bundle", type=click.Path(path_type=Path), help="Folder for what is left. Default: build/controls/TIME."
+)
+@click.option("--seed", default=1, show_default=True, help="Of the load.")
+@click.option("--pg-bindir", help="Programs of another PostgreSQL.")
+def controls(*, names: tuple[str, ...], name: str, bundle: Path | None, seed: int, pg_bindir: str | None) -> None:
+    """Take one rule after the other out of drctl: a scenario that passes with it must fail without it."""
+    console = _console()
+    folder = (bundle or Path("build/controls") / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")).absolute()
+    laboratory = Laboratory(
+        name=name, tell=lambda text: console.print(text, markup=False, soft_wrap=True), pg_bindir=pg_bindir
+    )
+    try:
+        need_root()
+        folder.mkdir(parents=True, exist_ok=True)
+        mutants = [MUTANTS[one] for one in names] or list(MUTANTS.values())
+        found = run_controls(mutants, load_scenarios(), laboratory, folder, seed=seed, tell=laboratory.tell)
+    except LabError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    table = Table(title="What is noticed when a rule is missing", title_justify="left")
+    for heading in ("Rule that is taken out", "Scenario", "With it", "Without it", "What was seen without it"):
+        table.add_column(heading)
+    for one in found:
+        table.add_row(
+            one.mutant.removes,
+            one.mutant.scenario,
+            f"[{STYLE[one.whole.result]}]{one.whole.result}[/]",
+            f"[{'green' if one.killed else 'bold red'}]{one.without.result}[/]",
+            one.without.why[:240].replace("[", "\\["),
+        )
+    console.print(table)
+    killed = sum(one.killed for one in found)
+    console.print(f"{killed} of {len(found)} missing rules were noticed; bundles: {folder}")
+    sys.exit(0 if killed == len(found) else 1)
 
 
 @click.command()
