@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 HOLD_MAX_S = 20.0
 """A held effect goes on after this long, whatever became of the one who holds it."""
-ZOMBIE_MAX_S = 5.0
+ZOMBIE_MAX_S = 8.0
 """How long the effect of a woken sleeper may keep its process from ending."""
+ZOMBIE_EVENT = "zombie_effect"
+"""The line in the controller's log that tells what came of what a sleeper went on to do."""
 POLL_S = 0.01
 SPEC = re.compile(
     r"(?:(?P<kind>[a-z]+)/)?(?P<deed>[a-z-]+):(?P<effect>[a-z_.]+)(?:@(?P<step>[a-z_]+))?(?:#(?P<number>\d+))?"
@@ -260,7 +262,7 @@ class Trap:
         ended = self._perform(effect, ports)
         error = type(ended.error).__name__ if ended.error is not None else ""
         message = ended.error.message if ended.error is not None else ""
-        told = {"event": "zombie_effect", "effect": effect.name, "error": error, "message": message}
+        told = {"event": ZOMBIE_EVENT, "effect": effect.name, "error": error, "message": message}
         print(json.dumps(told, ensure_ascii=False), file=sys.stderr, flush=True)
         self._awake.set()
         return ended

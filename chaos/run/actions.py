@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from chaos.faults.crashpoint import CrashFile, CrashPoint, Strike, stopped, wake
+from chaos.faults.crashpoint import ZOMBIE_EVENT, ZOMBIE_MAX_S, CrashFile, CrashPoint, Strike, stopped, wake
 from chaos.faults.fault import apply
 from chaos.faults.freeze import Freeze
 from chaos.faults.process import KillBackend
-from chaos.lab.errors import LabError
+from chaos.lab.errors import DeadlineMissed, LabError
 from chaos.lab.lab import DATABASE
 from chaos.lab.waiting import wait_until
 
@@ -245,9 +245,19 @@ def _struck(scene: Scene, _step: Step, _target: str) -> None:
 
 @action("wake")
 def _wake(scene: Scene, _step: Step, _target: str) -> None:
-    """Let the zombie go on with what it was about to do."""
-    wake(scene.strikes[-1].pid)
-    scene.tell(f"the controller of {scene.strikes[-1].center} wakes and goes on with what it was about to do")
+    """Let the zombie go on with what it was about to do, and wait until it has."""
+    strike = scene.strikes[-1]
+    log = scene.lab.centers[strike.center].controller.log
+    before = log.read_text(errors="replace").count(ZOMBIE_EVENT)
+    wake(strike.pid)
+    scene.tell(f"the controller of {strike.center} wakes and goes on with what it was about to do")
+    with contextlib.suppress(DeadlineMissed):
+        wait_until(
+            lambda: log.read_text(errors="replace").count(ZOMBIE_EVENT) > before,
+            deadline_s=ZOMBIE_MAX_S,
+            what="the sleeper has done it, or not",
+            poll_s=0.1,
+        )
 
 
 @action("stop-process")

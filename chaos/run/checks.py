@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chaos.faults.crashpoint import ZOMBIE_EVENT
 from chaos.oracles.outage import longest_gap_s, measure_outage
 from chaos.oracles.set_full import ORACLE as SET_FULL
 from chaos.oracles.verdict import Result
@@ -13,7 +14,8 @@ from chaos.workload.record import OutcomeClass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chaos.oracles.outage import Outage
+    from chaos.faults.crashpoint import ZOMBIE_EVENT
+from chaos.oracles.outage import Outage
     from chaos.run.play import Play, Round
 
 
@@ -131,7 +133,7 @@ def _checks(play: Play) -> Iterator[Check]:
             text=f"the setting was put back after {worst:.1f} s, allowed are {expect.setting_restored_within:g} s",
         )
     if expect.zombie_refused:
-        woken = [event for event in events if event.get("event") == "zombie_effect"]
+        woken = [event for event in events if event.get("event") == ZOMBIE_EVENT]
         said = "; ".join(f"{event['effect']}: {event['error'] or 'carried out'}" for event in woken)
         yield Check(
             name="zombie_refused",
