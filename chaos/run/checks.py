@@ -14,8 +14,7 @@ from chaos.workload.record import OutcomeClass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chaos.faults.crashpoint import ZOMBIE_EVENT
-from chaos.oracles.outage import Outage
+    from chaos.oracles.outage import Outage
     from chaos.run.play import Play, Round
 
 
