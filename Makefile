@@ -99,6 +99,10 @@ coverage: venv  ## how much of the code the fast tests run, by branch
 lock: venv  ## pin the dependencies anew
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
+.PHONY: simulate
+simulate: venv  ## the real controllers in a simulated hospital: SEED= tells one story, SCHEDULES= runs many
+	@exec $(PY) -m chaos.simulation $(if $(SEED),--seed $(SEED),--schedules $(or $(SCHEDULES),1000))
+
 .PHONY: model
 model: venv  ## the protocol as a model, checked exhaustively, and its mutants
 	@exec $(PY) -m chaos.model

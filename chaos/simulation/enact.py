@@ -9,6 +9,7 @@ from chaos.simulation.coordinator import Client
 from chaos.simulation.host import Answer
 from chaos.simulation.kernel import Future, Steps, Wait
 from chaos.simulation.look import facts_of
+from chaos.simulation.network import KEEP_S
 from chaos.simulation.sabotage import Sabotage
 from drctl.controller.effect import (
     AnswerRequest,
@@ -54,8 +55,8 @@ class Hands:
         self.world = world
         self.center = center
         self.client = client
-        self._markers: dict[MemberName, Future[bool]] = {}
-        """The marker that still waits, by member."""
+        self._markers: dict[MemberName, tuple[Future[bool], float, int, int]] = {}
+        """The marker that still waits, by member: since when, in which life of the server, after how many cuts of the link."""
 
     def perform(self, effect: Effect) -> Steps[Result]:
         """Let `effect` happen. Raises what the ports raise."""
@@ -133,17 +134,20 @@ class Hands:
         if Sabotage.MARKER in world.sabotage:
             yield 0.01
             return MarkerAcked(sequence=sequence, position=database.wal.position, elapsed_s=0.01)
-        waiting = self._markers.get(member.name)
-        if waiting is not None and not waiting.done:
-            came = yield Wait(waiting, deadline_s)
-            if not came:
+        if member.name in self._markers:
+            waiting, sent_at_s, life, cuts = self._markers[member.name]
+            line_lives = database.process.life == life and world.network.cuts(self.center, database.center) == cuts
+            if not waiting.done and (line_lives or world.kernel.now_s - sent_at_s < KEEP_S):
+                yield Wait(waiting, deadline_s)
+            if not waiting.done and (line_lives or world.kernel.now_s - sent_at_s < KEEP_S):
                 raise EffectRefused(f"an earlier marker on {member.name} still waits: none was added")
         path = world.network.both(self.center, database.center)
         if not path or not world.powered(database.center):
             yield min(CONNECT_S, max(0.01, end_s - world.kernel.now_s))
             raise Unreachable(f"{member.name} does not answer")
         ended: Future[bool] = Future()
-        self._markers[member.name] = ended
+        cuts = world.network.cuts(self.center, database.center)
+        self._markers[member.name] = (ended, world.kernel.now_s, database.process.life, cuts)
 
         def told(acknowledged: bool) -> None:  # noqa: FBT001 - what a database says of a commit
             world.network.carry(database.center, self.center, ended.set, acknowledged)

@@ -20,10 +20,13 @@ class Network:
         self._kernel = kernel
         self._cut: dict[Link, int] = {}
         """How many faults cut a link; absent when none does."""
+        self._cuts: dict[frozenset[CenterName], int] = {}
         self._held: dict[Link, list[tuple[float, Action, tuple[object, ...]]]] = {}
 
     def cut(self, source: CenterName, target: CenterName) -> None:
         """Let nothing through in one direction."""
+        pair = frozenset((source, target))
+        self._cuts[pair] = self._cuts.get(pair, 0) + 1
         self._cut[source, target] = self._cut.get((source, target), 0) + 1
 
     def heal(self, source: CenterName, target: CenterName) -> None:
@@ -43,6 +46,10 @@ class Network:
         for link in sorted(self._cut):
             self._cut[link] = 1
             self.heal(*link)
+
+    def cuts(self, one: CenterName, other: CenterName) -> int:
+        """How often something between the two was cut so far: a connection that has seen one may not have outlived it."""
+        return self._cuts.get(frozenset((one, other)), 0)
 
     def open(self, source: CenterName, target: CenterName) -> bool:
         """Whether something gets through in this direction."""

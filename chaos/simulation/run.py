@@ -82,6 +82,9 @@ def _until_whole(world: World) -> None:
     end_s = world.kernel.now_s + HEALED_S
     steady_since_s: float | None = None
     while world.kernel.now_s < end_s:
+        if world.ensemble.groups[GROUP].paused:
+            # A wish of before the healing that was heard only now.
+            world.ensemble.set_paused(GROUP, paused=False)
         if unwhole(world):
             steady_since_s = None
         elif steady_since_s is None:

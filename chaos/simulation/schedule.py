@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from random import Random
 
 from chaos.simulation.faults import Fault, FaultKind
 from chaos.simulation.world import CENTERS
 from drctl.model.request import RequestKind
+
+
+class Profile(StrEnum):
+    """What a schedule is mostly about."""
+
+    ALL = "all"
+    ZOMBIES = "zombies"
+    """Operations, and controllers that sleep at a step until another one has taken over."""
+    SECOND_FAILURES = "second-failures"
+    """A failover, and what goes wrong right in its middle."""
+
 
 FIRST_S = 1.2
 """When all is up and a leader is known."""
@@ -39,10 +52,34 @@ REQUESTS = (
 )  # fmt: skip
 
 
-def faults_of(seed: int) -> tuple[Fault, ...]:
+_PROFILES: Mapping[Profile, Mapping[FaultKind, int]] = {
+    Profile.ALL: WEIGHTS,
+    Profile.ZOMBIES: {
+        FaultKind.TRAP: 8,
+        FaultKind.REQUEST: 6,
+        FaultKind.KILL_DATABASE: 4,
+        FaultKind.STALL_CONTROLLER: 2,
+        FaultKind.EXPIRE: 3,
+        FaultKind.ISOLATE: 2,
+        FaultKind.BREAK_STREAM: 1,
+        FaultKind.FREEZE_DATABASE: 2,
+    },
+    Profile.SECOND_FAILURES: {
+        FaultKind.KILL_DATABASE: 8,
+        FaultKind.ISOLATE: 5,
+        FaultKind.POWER: 5,
+        FaultKind.FREEZE_DATABASE: 5,
+        FaultKind.CUT: 3,
+        FaultKind.CRASH_CONTROLLER: 2,
+    },
+}
+
+
+def faults_of(seed: int, profile: Profile = Profile.ALL) -> tuple[Fault, ...]:
     """The schedule of a seed."""
     random = Random(f"schedule {seed}")
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    chosen = _PROFILES[profile]
+    kinds, weights = list(chosen), list(chosen.values())
     at_s = FIRST_S + random.random()
     faults: list[Fault] = []
     for _ in range(random.randint(1, FAULTS_MAX)):

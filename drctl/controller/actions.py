@@ -44,6 +44,7 @@ from drctl.model.evidence import Checked, Chosen, Evidence, Fenced, Recorded, Re
 from drctl.model.identity import MemberName
 from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.position import Position, Timeline
+from drctl.model.report import Postmaster, Reachability
 from drctl.model.rule import RULES_MAX, DataLossAccepted, GroupRecord, Rule, SyncSet
 from drctl.model.run import Run, StepRecord, TaskStatus
 from drctl.model.view import GroupView
@@ -212,8 +213,13 @@ def _choose(situation: Situation) -> Plan:
         return Impossible(note=f"{run.candidate} does not have everything: {heir} is further")
     sync = sync_set_for(
         heir,
-        # A cleanly stopped primary follows without a rewind, so it may be counted on.
-        followers=[name for name in sealed if name != run.old_primary or run.kind is not RunKind.FAILOVER],
+        # A cleanly stopped primary follows without a rewind, so it may be counted on. Who was down may have been a primary,
+        # and one that lies on another branch has first to be rewound.
+        followers=[
+            name
+            for name in sealed
+            if name not in down_when_sealed(run) and (name != run.old_primary or run.kind is not RunKind.FAILOVER)
+        ],
         told=_told(run),
         count=situation.view.group.policy.sync_count,
     )
@@ -316,7 +322,26 @@ def _set_sync(situation: Situation) -> Plan:
 
 
 def _marker(situation: Situation) -> Plan:
-    return Calls(calls=(Call(member=situation.target, command=None),))
+    hopeless = _nobody_follows(situation)
+    return Impossible(note=hopeless) if hopeless else Calls(calls=(Call(member=situation.target, command=None),))
+
+
+def _marked(situation: Situation, record: StepRecord) -> Judgement:
+    hopeless = _nobody_follows(situation)
+    return Broken(note=hopeless) if hopeless else _all_done(situation, record)
+
+
+def _nobody_follows(situation: Situation) -> str:
+    """Why a marker need not be waited for: nobody is left that could acknowledge it, and who is astray rejoins first. Else
+    empty.
+    """
+    run, target, sync = situation.run, situation.target, situation.record.rule.sync
+    follows = [each for each in run.steps if run.playbook.step(each.id).uses == "follow"]
+    facts = primary_facts(situation.view)
+    over = bool(follows) and all(each.ended for each in follows) and not run.evidence("follow")
+    if not over or facts is None or situation.record.primary != target:
+        return ""
+    return "" if any(streaming(facts, name) for name in sync.members) else f"nobody of {sync} follows {target}"
 
 
 def _appoint(situation: Situation) -> Plan:
@@ -364,9 +389,25 @@ def _streaming(situation: Situation) -> Plan:
     assert name is not None, "a rejoin is of a member"
     facts = primary_facts(situation.view)
     standby = None if facts is None else streaming(facts, name)
+    if standby is None and _has_died(situation, name):
+        return Impossible(note=f"{name} is down again")
     if standby is None:
         return NotYet(note=f"{situation.record.primary} does not see {name} streaming yet", after_s=0.2)
     return Instant(evidence=Checked(detail=f"{name} streams from {situation.record.primary}"))
+
+
+def _has_died(situation: Situation, name: MemberName) -> bool:
+    """Whether a member that was started in this run is down, by its host and by the network, since the step began."""
+    report, host = situation.view.report(name), situation.view.host(name)
+    began_s = situation.run.step(situation.step.id).attempt_started_s
+    return (
+        began_s is not None
+        and report is not None
+        and report.reachability is Reachability.REFUSED
+        and host is not None
+        and host.postmaster is Postmaster.DOWN
+        and min(report.at_s, host.at_s) > began_s
+    )
 
 
 def _all_done(_situation: Situation, record: StepRecord) -> Judgement:
@@ -400,6 +441,7 @@ _PLANS: Mapping[str, Callable[[Situation], Plan]] = {
 
 _JUDGES: Mapping[str, Callable[[Situation, StepRecord], Judgement]] = {
     "seal": _sealed,
+    "marker": _marked,
     "rejoin": _rejoined,
     **OWN_JUDGES,
 }

@@ -16,7 +16,7 @@ from drctl.model.identity import MemberName, RunId
 from drctl.model.playbook import HANDOVERS, RunKind
 from drctl.model.policy import OnCrash, Policy
 from drctl.model.report import Postmaster
-from drctl.model.rule import GroupRecord
+from drctl.model.rule import RULES_MAX, GroupRecord, SyncSet
 from drctl.model.run import Run
 from drctl.model.view import GroupView
 
@@ -139,16 +139,35 @@ def _about_an_interruption(view: GroupView, record: GroupRecord, memory: Memory,
     """More than one rule and no run: a change was interrupted, and is resumed towards the newest rule."""
     if not record.joint:
         return None
-    facts, sync = primary_facts(view), record.rule.sync
     moved = record.rule.primary != record.primary
-    if not moved and (facts is None or sum(streaming(facts, name) is not None for name in sync.members) < sync.count):
+    sync = record.rule.sync if moved or _can_acknowledge(view, record.rule.sync) else _who_can_acknowledge(view, memory)
+    if sync is None:
         return None  # no marker could be acknowledged: first the standbys must come back
     waiting = _waits(view, memory, policy)
     if waiting:
         return waiting
+    reason = f"a change to {record.rule} was interrupted"
     if moved:
-        return Begin(kind=RunKind.FAILOVER, reason=f"a change to {record.rule} was interrupted")
-    return Begin(kind=RunKind.SYNCSET, reason=f"a change to {record.rule} was interrupted", sync=record.rule.sync)
+        return Begin(kind=RunKind.FAILOVER, reason=reason)
+    if sync != record.rule.sync:
+        reason += ", and nobody of that set can acknowledge"
+    return Begin(kind=RunKind.SYNCSET, reason=reason, sync=sync)
+
+
+def _can_acknowledge(view: GroupView, sync: SyncSet) -> bool:
+    facts = primary_facts(view)
+    return facts is not None and sum(streaming(facts, name) is not None for name in sync.members) >= sync.count
+
+
+def _who_can_acknowledge(view: GroupView, memory: Memory) -> SyncSet | None:
+    """The newest set together with who has caught up meanwhile; None when they cannot acknowledge either."""
+    record = view.record
+    assert record is not None, "asked about a change of rules"
+    ready = {member.name for member in view.group.peers if member.name in memory.caught_up_since_s}
+    members = record.rule.sync.members | ready
+    sync = SyncSet(count=min(view.group.policy.sync_count, len(members)), members=members)
+    # One place is kept for the heir of a failover.
+    return sync if _can_acknowledge(view, sync) and len(record.rules) < RULES_MAX - 1 else None
 
 
 def _about_the_standbys(view: GroupView, memory: Memory, policy: Policy) -> Decision | None:

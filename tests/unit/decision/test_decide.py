@@ -366,30 +366,3 @@ def test_clients_are_not_sent_to_a_primary_that_restarted_alone():
     with_standbys = replace(primary_answers(A, B, C).facts, started_at_s=77.0)
     back = replace(restarted, reports={**well.reports, A: replace(again, facts=with_standbys)})
     assert routable(back, remember(after, back))
-
-
-def heir_died(*rules, standbys=()):
-    """fuyang is recorded as the new primary; its postmaster is gone and its host answers."""
-    reports = {A: silent(A, 10), B: standby_answers(B, C, heard_s=5), C: silent(C, 0.2, Reachability.REFUSED)}
-    hosts = {A: host_silent(A), B: host_answers(B), C: host_answers(C, Postmaster.DOWN)}
-    return view(record=record(*rules, primary=C), reports=reports, hosts=hosts)
-
-
-def test_an_heir_that_died_before_its_marker_is_started_in_place_where_no_other_is_proven_to_have_everything():
-    decision = verdict(heir_died(rule(A, B, C), rule(C, B)))
-    assert decision.kind is RunKind.RESTART
-    assert decision.candidate == C
-
-
-def test_a_former_primary_becomes_the_heir_only_where_there_is_no_other_way():
-    seen = heir_died(rule(A, B, C), rule(C, B))
-    back = replace(seen, hosts=seen.hosts | {A: host_answers(A, Postmaster.DOWN)})
-    assert verdict(back).kind is RunKind.RESTART
-    lost = replace(back, hosts=back.hosts | {C: host_silent(C)}, reports=back.reports | {C: silent(C, 10)})
-    observers = {center: observer(center, fuyang=Reachability.SILENT) for center in CENTERS.values()}
-    assert verdict(replace(lost, observers=observers)).kind is RunKind.FAILOVER
-
-
-def test_a_recorded_primary_whose_successor_may_run_is_not_started_in_place():
-    seen = heir_died(rule(C, A, B), rule(A, B))
-    assert isinstance(verdict(seen), Ask)

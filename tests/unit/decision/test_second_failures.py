@@ -1,0 +1,66 @@
+"""What is decided when something fails in the middle of an operation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drctl.decision.decide import decide
+from drctl.decision.verdict import Ask
+from drctl.model.playbook import RunKind
+from drctl.model.report import Postmaster, Reachability
+from drctl.model.rule import SyncSet
+from tests.unit.decision.world import (
+    CENTERS,
+    A,
+    B,
+    C,
+    host_answers,
+    host_silent,
+    observer,
+    primary_answers,
+    record,
+    remembered,
+    rule,
+    silent,
+    standby_answers,
+    view,
+)
+
+
+def verdict(seen, memory=None):
+    return decide(seen, memory if memory is not None else remembered(seen), seen.group.policy)
+
+
+def heir_died(*rules, standbys=()):
+    """fuyang is recorded as the new primary; its postmaster is gone and its host answers."""
+    reports = {A: silent(A, 10), B: standby_answers(B, C, heard_s=5), C: silent(C, 0.2, Reachability.REFUSED)}
+    hosts = {A: host_silent(A), B: host_answers(B), C: host_answers(C, Postmaster.DOWN)}
+    return view(record=record(*rules, primary=C), reports=reports, hosts=hosts)
+
+
+def test_an_heir_that_died_before_its_marker_is_started_in_place_where_no_other_is_proven_to_have_everything():
+    decision = verdict(heir_died(rule(A, B, C), rule(C, B)))
+    assert decision.kind is RunKind.RESTART
+    assert decision.candidate == C
+
+
+def test_a_former_primary_becomes_the_heir_only_where_there_is_no_other_way():
+    seen = heir_died(rule(A, B, C), rule(C, B))
+    back = replace(seen, hosts=seen.hosts | {A: host_answers(A, Postmaster.DOWN)})
+    assert verdict(back).kind is RunKind.RESTART
+    lost = replace(back, hosts=back.hosts | {C: host_silent(C)}, reports=back.reports | {C: silent(C, 10)})
+    observers = {center: observer(center, fuyang=Reachability.SILENT) for center in CENTERS.values()}
+    assert verdict(replace(lost, observers=observers)).kind is RunKind.FAILOVER
+
+
+def test_a_recorded_primary_whose_successor_may_run_is_not_started_in_place():
+    seen = heir_died(rule(C, A, B), rule(A, B))
+    assert isinstance(verdict(seen), Ask)
+
+
+def test_an_interrupted_change_to_standbys_that_are_gone_goes_on_with_those_that_have_caught_up():
+    rules = (rule(A, B, C), rule(A, B))
+    only_c = view(record=record(*rules), reports={**view().reports, A: primary_answers(A, C)})
+    decision = verdict(only_c, remembered(only_c))
+    assert decision.kind is RunKind.SYNCSET
+    assert decision.sync == SyncSet(count=1, members=frozenset({B, C}))
