@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 STEADY_DEADLINE_S = 60.0
 SERVICE_DEADLINE_S = 30.0
-RECOVERY_DEADLINE_S = 120.0
+RECOVERY_DEADLINE_S = 45.0
+LEAVE_DEADLINE_S = 15.0
+"""For a lab that did not come back: then the next scenario takes a new one."""
 """How long a lab that missed its time is given all the same, to be used again."""
 QUIET_DEADLINE_S = 30.0
 ACKED_BEFORE_MIN = 30
@@ -270,7 +272,7 @@ class Player:
         if scene is not None:
             self._undo(scene)
         with contextlib.suppress(DeadlineMissed):
-            wait_until(self._phases.steady, deadline_s=STEADY_DEADLINE_S, what="the steady state", poll_s=0.2)
+            wait_until(self._phases.steady, deadline_s=LEAVE_DEADLINE_S, what="the steady state", poll_s=0.2)
             self.play.clean = True
 
     def _read_what_there_is(self) -> None:

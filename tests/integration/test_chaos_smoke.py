@@ -14,7 +14,7 @@ from chaos.lab.drctl_host import CHECKOUT
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
 ]
 
@@ -26,7 +26,7 @@ def chaos_run(folder, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=170,
+        timeout=280,
     )
     assert (folder / "summary.json").exists(), done.stdout + done.stderr
     return done, json.loads((folder / "summary.json").read_text())["scenarios"]
