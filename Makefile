@@ -8,8 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-# What the lab runs that PyPI does not have. PostgreSQL 15 is installed for the contract tests; the lab's default comes from PyPI.
-PACKAGES := python3-venv iproute2 nftables openssh-server zookeeper default-jre-headless postgresql-15 haproxy pgbouncer spin gcc libc6-dev
+# What the lab, the reports and the tests of the console run that PyPI does not have. PostgreSQL 15 is installed for the contract tests; the lab's default comes from PyPI.
+PACKAGES := python3-venv iproute2 nftables openssh-server zookeeper default-jre-headless postgresql-15 haproxy pgbouncer spin gcc libc6-dev \
+  prometheus chromium fonts-noto-cjk libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 MISSING := $(shell for p in $(PACKAGES); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done)
 
 .PHONY: help
