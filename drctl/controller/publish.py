@@ -10,9 +10,8 @@ from statistics import median
 from drctl.controller.tick import Controller, Coordination
 from drctl.decision.explain import explain
 from drctl.decision.memory import routable
-from drctl.model.errors import DrctlError
 from drctl.model.event import Alarm, Event
-from drctl.model.identity import CenterName, GroupName, RunId
+from drctl.model.identity import CenterName, Epoch, GroupName
 from drctl.model.member_picture import serving
 from drctl.model.picture import cluster_snapshot, group_snapshot
 from drctl.model.playbook import RunKind
@@ -20,6 +19,7 @@ from drctl.model.run import Outcome
 from drctl.model.run_picture import picture_run
 from drctl.model.snapshot import ClusterSnapshot, GroupSnapshot, RunSnapshot
 from drctl.model.topology import Topology
+from drctl.model.view import GroupView
 from drctl.ports import Coordinator, EventSink
 
 CALM_S = 0.5
@@ -56,7 +56,8 @@ class Publisher:
             group.name: deque(maxlen=ALARMS_MAX) for group in topology.groups
         }
         self._history: dict[GroupName, tuple[RunSnapshot, ...]] = {}
-        self._known_end: dict[GroupName, tuple[bool, RunId | None]] = {}
+        self._read_at: dict[GroupName, Epoch] = {}
+        """At which epoch of each group its ended runs were read."""
         self._fetches: dict[GroupName, Future[tuple[RunSnapshot, ...]]] = {}
         self._fetcher = ThreadPoolExecutor(2, thread_name_prefix="history")
         self._published_at_s = 0.0
@@ -72,11 +73,10 @@ class Publisher:
         views = controller.views
         now_s = max((view.now_s for view in views.values()), default=0.0)
         busy = any(view.run is not None for view in views.values())
-        if now_s - self._published_at_s < (BUSY_S if busy else CALM_S):
+        news = [self._keep_history(name, view) for name, view in views.items()]
+        if now_s - self._published_at_s < (BUSY_S if busy else CALM_S) and not any(news):
             return
         self._published_at_s = now_s
-        for name, view in views.items():
-            self._keep_history(name, view.connected, view.record.run if view.record else None)
         self._publish(
             cluster_snapshot(
                 self._topology,
@@ -113,27 +113,28 @@ class Publisher:
             )
         return pictures
 
-    def _keep_history(self, group: GroupName, connected: bool, running: RunId | None) -> None:  # noqa: FBT001 - of a view
-        """Read the ended runs again when one has ended, or when the coordinator is back."""
+    def _keep_history(self, group: GroupName, view: GroupView) -> bool:
+        """Read the ended runs again when one has ended, or when the coordinator is back; whether there is news."""
         fetch = self._fetches.get(group)
+        news = False
         if fetch is not None and fetch.done():
             del self._fetches[group]
-            if fetch.exception() is None:
+            if news := fetch.exception() is None:
                 self._history[group] = fetch.result()
             else:
-                self._known_end.pop(group, None)
-        state = (connected, running)
-        if not connected or group in self._fetches or self._known_end.get(group) == state:
-            return
-        self._known_end[group] = state
-        if running is None:
+                self._read_at.pop(group, None)
+        if view.record is None or view.record.run is not None or group in self._fetches:
+            return news
+        if not view.connected:
+            self._read_at.pop(group, None)
+        # By the epoch: a run that began and ended between two looks has raised it too.
+        elif self._read_at.get(group) != view.record.epoch:
+            self._read_at[group] = view.record.epoch
             self._fetches[group] = self._fetcher.submit(self._fetch, group)
+        return news
 
     def _fetch(self, group: GroupName) -> tuple[RunSnapshot, ...]:
-        try:
-            runs = self._coordinator.history(group, limit=HISTORY_MAX, deadline_s=FETCH_TIMEOUT_S)
-        except DrctlError:
-            return self._history.get(group, ())
+        runs = self._coordinator.history(group, limit=HISTORY_MAX, deadline_s=FETCH_TIMEOUT_S)
         return tuple(picture_run(run, now_utc=run.ended_utc) for run in runs)
 
 
