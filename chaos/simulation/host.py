@@ -146,6 +146,7 @@ class HostAgent:
             fenced=self.fence_epoch is not None,
             epoch=Epoch(self.epoch),
             standby_signal=database.standby_signal,
+            redo_lsn=Lsn(0),
             system_identifier="7",
         )
 

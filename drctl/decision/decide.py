@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from drctl.decision.crash import predicted_recovery_s
 from drctl.decision.diagnosis import Diagnosis, Evidence, Health, diagnose
 from drctl.decision.memory import Memory, primary_facts, streaming
 from drctl.decision.quorum import down_when_sealed, missing, unmet
@@ -63,6 +64,9 @@ def _overtaken(view: GroupView, record: GroupRecord, run: Run, diagnosis: Diagno
     """Whether a second failure makes the run that is under way pointless."""
     if run.kind in {RunKind.REJOIN, RunKind.SYNCSET} or record.primary != run.old_primary:
         return diagnosis.dead
+    if run.kind is RunKind.RESTART:
+        # Recovery that takes longer than was predicted is not waited for where another can serve.
+        return diagnosis.evidence is Evidence.RECOVERING and diagnosis.dead and _heir_possible(view, record)
     if run.kind in HANDOVERS and not run.began("stop", "seal"):
         # It may be waiting for people; the primary's death is not its doing.
         return diagnosis.dead
@@ -110,16 +114,24 @@ def bring_back(view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memor
     sealable = {member.name for member in view.group.peers if _reachable(view, member.name)} - {record.primary}
     host = view.host(record.primary)
     restartable = host is not None and host.answers and host.postmaster in {Postmaster.DOWN, Postmaster.ORPHANS}
+    recovery_s = predicted_recovery_s(host, memory, record.primary)
     prefers_restart = (
-        policy.on_crash is OnCrash.RESTART and diagnosis.evidence is Evidence.POSTMASTER_GONE and memory.failures == 0
+        policy.on_crash is OnCrash.RESTART
+        and diagnosis.evidence is Evidence.POSTMASTER_GONE
+        and memory.failures == 0
+        and recovery_s is not None
+        and recovery_s <= policy.restart_recovery_max_s
     )
-    standbys = {name for name in sealable if _stands_by(view, name)}
-    heir_possible = bool(standbys) and not unmet(record.rules, standbys)
+    heir_possible = _heir_possible(view, record)
     if heir_possible and not (prefers_restart and restartable):
         return Begin(kind=RunKind.FAILOVER, reason=diagnosis.reason)
     # It has everything when the newest rule is its own: what the older ones demand was proven before it was promoted.
     if restartable and record.rule.primary == record.primary:
-        why = "the policy tries that first" if heir_possible else "no heir is proven to have every acknowledged commit"
+        why = (
+            f"the policy tries that first when recovery is short, and {recovery_s:.1f} s are predicted"
+            if heir_possible
+            else "no heir is proven to have every acknowledged commit"
+        )
         return Begin(kind=RunKind.RESTART, reason=f"{diagnosis.reason}; {why}", candidate=record.primary)
     if sealable and not unmet(record.rules, sealable):
         # A former primary is needed: it is taken where there is no other way.
@@ -133,6 +145,16 @@ def bring_back(view: GroupView, record: GroupRecord, diagnosis: Diagnosis, memor
         remedy=f"bring back one of: {', '.join(absent)}",
         missing=absent,
     )
+
+
+def _heir_possible(view: GroupView, record: GroupRecord) -> bool:
+    """Whether the standbys that can be sealed are proven to have every acknowledged commit."""
+    standbys = {
+        member.name
+        for member in view.group.peers
+        if member.name != record.primary and _reachable(view, member.name) and _stands_by(view, member.name)
+    }
+    return bool(standbys) and not unmet(record.rules, standbys)
 
 
 def _about_an_interruption(view: GroupView, record: GroupRecord, memory: Memory, policy: Policy) -> Decision | None:

@@ -35,6 +35,8 @@ class Memory:
     """Since when a member is not where the record wants it; what is wrong is read from the view."""
     primary: MemberName | None = None
     """Whose start `proven_start_s` is of; None before the first look."""
+    written_lsn: Lsn | None = None
+    """How far the primary had written when it answered last; None when it never did."""
     seen_start_s: float | None = None
     """When the primary's postmaster started, as it said last."""
     proven_start_s: float | None = None
@@ -88,6 +90,7 @@ def remember(memory: Memory, view: GroupView) -> Memory:
         caught_up_since_s=caught_up,
         astray_since_s=_astray(memory, view),
         primary=primary,
+        written_lsn=facts.written_lsn,
         proven_start_s=facts.started_at_s if proven else memory.proven_start_s,
         sync_right_at_s=view.reports[primary].asked_at_s
         if set_as_recorded(view.record, facts)

@@ -17,6 +17,7 @@ from drctl.host.faults import HostFault
 from drctl.host.programs import run
 from drctl.host.settings import is_standby
 from drctl.host.start import ACCEPTING
+from drctl.host.wal import format_lsn
 
 
 def inspect(member: Member, deadline: Deadline) -> Mapping[str, object]:
@@ -35,6 +36,7 @@ def inspect(member: Member, deadline: Deadline) -> Mapping[str, object]:
         "control_state": None if control is None else control.state,
         "control_timeline": None if control is None else control.timeline,
         "system_identifier": None if control is None else control.system_identifier,
+        "redo_lsn": None if control is None else format_lsn(control.redo_lsn),
         "fenced": state.fence_epoch(member.state_dir) is not None,
         "epoch": epochs.highest(member.state_dir),
         "sealed_epoch": remembered.sealed_epoch,

@@ -134,6 +134,8 @@ class HostReport:
     control_state: str = ""
     """`pg_controldata`'s "Database cluster state"."""
     standby_signal: bool = False
+    redo_lsn: Lsn | None = None
+    """Where crash recovery would begin; None when the host does not say."""
     system_identifier: str = ""
     disk_free_bytes: int | None = None
     clock_offset_s: float | None = None

@@ -165,6 +165,7 @@ def report(member: MemberName, said: Mapping[str, object], *, at_s: float, offse
             control_state=words.text("control_state", default=""),
             standby_signal=words.truth("standby_signal", default=False),
             system_identifier=words.text("system_identifier", default=""),
+            redo_lsn=words.lsn("redo_lsn"),
             disk_free_bytes=words.whole("disk_free_bytes"),
             clock_offset_s=offset_s,
         )

@@ -13,10 +13,11 @@ from drctl.decision.verdict import Ask, Begin, Pause, Refuse, Stay, Why
 from drctl.model.identity import GroupName
 from drctl.model.playbook import RunKind
 from drctl.model.policy import OnCrash, OnNoStandby, Policy, Switchback
+from drctl.model.position import Lsn
 from drctl.model.report import Postmaster, Reachability
 from drctl.model.request import Request, RequestKind
 from drctl.model.rule import SyncSet
-from drctl.model.view import MarkerState
+from drctl.model.view import GroupView, MarkerState
 from tests.unit.decision.world import (
     CENTERS,
     NOW_S,
@@ -159,15 +160,41 @@ def test_the_old_primary_is_started_in_place_where_only_it_has_everything():
     assert decision.kind is RunKind.RESTART
 
 
+def crashed(*, redo: Lsn | None) -> GroupView:
+    """zhaohui's postmaster is gone, its host answers, and the policy asks for a restart in place where that is quick."""
+    return view(
+        reports={A: silent(A, 1, Reachability.REFUSED), B: standby_answers(B), C: standby_answers(C)},
+        hosts={
+            A: replace(host_answers(A, Postmaster.DOWN), redo_lsn=redo),
+            B: host_answers(B),
+            C: host_answers(C),
+        },
+        group=group(Policy(on_crash=OnCrash.RESTART)),
+    )
+
+
+def had_written(lsn: int) -> Memory:
+    return remembered(view(reports={**view().reports, A: primary_answers(A, B, C, lsn=lsn)}))
+
+
+GIB = 1024**3
+
+
 def test_the_policy_may_try_a_restart_first():
-    dead = {
-        "reports": {A: silent(A, 1, Reachability.REFUSED), B: standby_answers(B), C: standby_answers(C)},
-        "hosts": {A: host_answers(A, Postmaster.DOWN), B: host_answers(B), C: host_answers(C)},
-        "group": group(Policy(on_crash=OnCrash.RESTART)),
-    }
-    assert verdict(view(**dead)).kind is RunKind.RESTART
-    failed = Memory(failures=1, failed_at_s=NOW_S - 30)
-    assert verdict(view(**dead), failed).kind is RunKind.FAILOVER
+    decision = verdict(crashed(redo=Lsn(GIB)), had_written(GIB + 16 * 1024**2))
+    assert decision.kind is RunKind.RESTART
+    assert "1.0 s are predicted" in decision.reason
+
+
+def test_a_restart_that_failed_is_followed_by_a_failover():
+    failed = replace(had_written(100), failures=1, failed_at_s=NOW_S - 30)
+    assert verdict(crashed(redo=Lsn(100)), failed).kind is RunKind.FAILOVER
+
+
+def test_a_recovery_that_would_be_long_or_that_nobody_can_predict_is_not_waited_for():
+    assert verdict(crashed(redo=Lsn(GIB)), had_written(2 * GIB)).kind is RunKind.FAILOVER
+    assert verdict(crashed(redo=None), had_written(GIB)).kind is RunKind.FAILOVER
+    assert verdict(crashed(redo=Lsn(100)), Memory()).kind is RunKind.FAILOVER
 
 
 def test_after_too_many_failovers_a_person_is_asked():

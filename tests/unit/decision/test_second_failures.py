@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drctl.decision.decide import decide
-from drctl.decision.verdict import Ask
+from drctl.decision.memory import Memory
+from drctl.decision.verdict import Ask, Why
+from drctl.model.identity import GroupName
 from drctl.model.playbook import RunKind
+from drctl.model.policy import OnCrash, Policy
 from drctl.model.report import Postmaster, Reachability
 from drctl.model.rule import SyncSet
 from tests.unit.decision.world import (
@@ -14,6 +17,7 @@ from tests.unit.decision.world import (
     A,
     B,
     C,
+    group,
     host_answers,
     host_silent,
     observer,
@@ -25,6 +29,7 @@ from tests.unit.decision.world import (
     standby_answers,
     view,
 )
+from tests.unit.zookeeper.nouns import a_run
 
 
 def verdict(seen, memory=None):
@@ -64,3 +69,29 @@ def test_an_interrupted_change_to_standbys_that_are_gone_goes_on_with_those_that
     decision = verdict(only_c, remembered(only_c))
     assert decision.kind is RunKind.SYNCSET
     assert decision.sync == SyncSet(count=1, members=frozenset({B, C}))
+
+
+def recovering(for_s, **changes):
+    """A run restarts zhaohui's postmaster in place, and it has refused sessions for `for_s`."""
+    run = replace(a_run(1), kind=RunKind.RESTART, group=GroupName("lis"), old_primary=A, candidate=A)
+    reports = {**view().reports, A: silent(A, for_s, Reachability.STARTING)}
+    hosts = {**view().hosts, A: host_answers(A, Postmaster.STARTING)}
+    held = replace(record(), run=run.id)
+    seen = view(record=held, run=run, reports=reports, hosts=hosts, group=group(Policy(on_crash=OnCrash.RESTART)))
+    return decide(replace(seen, **changes), Memory(), seen.group.policy, driving=run.id)
+
+
+def test_a_restart_in_place_is_given_the_time_that_was_predicted():
+    assert recovering(4.0).why is Why.RUNNING
+
+
+def test_a_recovery_that_takes_longer_than_predicted_is_overtaken_by_a_failover():
+    decision = recovering(8.0)
+    assert decision.kind is RunKind.FAILOVER
+    assert "refused sessions for 8.0 s" in decision.reason
+
+
+def test_a_recovery_is_waited_for_where_no_other_can_serve():
+    lost = {B: host_silent(B), C: host_silent(C), A: host_answers(A, Postmaster.STARTING)}
+    reports = {A: silent(A, 8.0, Reachability.STARTING), B: silent(B, 9.0), C: silent(C, 9.0)}
+    assert recovering(8.0, hosts=lost, reports=reports).why is Why.RUNNING
