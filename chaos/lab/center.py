@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from chaos.lab.cgroups import Cgroup
     from chaos.lab.controller import Controller
     from chaos.lab.drctl_host import DrctlHost
+    from chaos.lab.haproxy import HAProxy
     from chaos.lab.host import Host
+    from chaos.lab.pgbouncer import PgBouncer
     from chaos.lab.postgres import Member
     from chaos.lab.sshd import Sshd
     from chaos.lab.zookeeper import ZooKeeper
@@ -35,6 +37,8 @@ class Center:
     sshd: Sshd
     drctl_host: DrctlHost
     controller: Controller
+    haproxy: HAProxy
+    pgbouncer: PgBouncer
     members: Mapping[str, Member]
 
     @property
@@ -121,6 +125,8 @@ class Center:
                 member.start()
         if self.controller.enabled:
             self.controller.start()
+        self.haproxy.start()
+        self.pgbouncer.start()
         return fenced
 
     def _sockets_gone(self) -> bool:

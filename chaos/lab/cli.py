@@ -19,7 +19,7 @@ from chaos.lab.attachment import attached, name_option, need_root, told
 from chaos.lab.drctl_host import CHECKOUT
 from chaos.lab.errors import LabError
 from chaos.lab.folder import registry_lock
-from chaos.lab.lab import DATABASE, Lab
+from chaos.lab.lab import DATABASE, Lab, Routing
 from chaos.lab.status import picture
 from chaos.lab.topology import CENTERS, CLIENT
 
@@ -49,6 +49,13 @@ def lab() -> None:
 @click.option(
     "--no-init", is_flag=True, help="With controllers that drctl has not yet been told to take anything over."
 )
+@click.option(
+    "--routing",
+    type=click.Choice([each.value for each in Routing]),
+    default=Routing.NONE.value,
+    show_default=True,
+    help="What stands between clients and databases in each center; pgbouncer has HAProxy behind it.",
+)
 @click.option("--database", default=DATABASE, show_default=True, help="The database to make in every group.")
 @click.option(
     "--root",
@@ -62,6 +69,7 @@ def up(
     pg_bindir: Path | None,
     no_controllers: bool,
     no_init: bool,
+    routing: str,
     database: str,
     root: Path | None,
 ) -> None:
@@ -76,6 +84,7 @@ def up(
             controllers=not no_controllers,
             initialise=not (no_controllers or no_init),
             database=database,
+            routing=Routing(routing),
             root=root,
             progress=lambda line: click.echo(f"{time.monotonic() - begin_s:5.1f} s  {line}"),
         )

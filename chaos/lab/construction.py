@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def build(lab: Lab, *, database: str | None, progress: Callable[[str], None]) -> None:
     """Start everything, what does not need each other side by side."""
     progress(f"network {lab.subnet.network}, folder {lab.folder}")
-    _write_configuration(lab)
+    _write_configuration(lab, database)
     _check_network(lab)
     _launch_init(lab)
     pool = ThreadPoolExecutor(max_workers=len(CENTERS) + len(lab.groups))
@@ -42,6 +42,7 @@ def build(lab: Lab, *, database: str | None, progress: Callable[[str], None]) ->
         if lab.record.controllers:
             progress("controllers")
             lab.start_controllers()
+        lab.start_routing()
     except BaseException:
         # What the threads wait for is gone then, and they end by themselves.
         with interrupts.held_back():
@@ -51,7 +52,7 @@ def build(lab: Lab, *, database: str | None, progress: Callable[[str], None]) ->
     pool.shutdown()
 
 
-def _write_configuration(lab: Lab) -> None:
+def _write_configuration(lab: Lab, database: str | None) -> None:
     lab.keys.folder.mkdir(mode=0o700)
     client_key = sshd.make_key(lab.keys.identity, comment=f"drctl@{lab.name}")
     if lab.record.controllers or _drctl_host_is_there():
@@ -71,8 +72,14 @@ def _write_configuration(lab: Lab) -> None:
             {name: center.address for name, center in lab.centers.items()},
             keys=lab.keys.folder,
             policy=lab.record.policy,
+            pools=lab.record.routing == "pgbouncer",
         )
     )
+    for center in lab.centers.values():
+        if lab.record.routing != "none":
+            center.haproxy.prepare(lab.cluster_yaml)
+        if lab.record.routing == "pgbouncer":
+            center.pgbouncer.prepare(lab.cluster_yaml, () if database is None else (database,))
 
 
 def _check_network(lab: Lab) -> None:

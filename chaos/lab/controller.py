@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,6 +19,8 @@ from chaos.lab.postgres import REPLICATOR
 from chaos.lab.topology import CENTERS
 from chaos.lab.waiting import wait_until
 from chaos.lab.zookeeper import CLIENT_PORT
+from drctl.routing.doors import FIRST_PORT
+from drctl.routing.pgbouncer import LISTEN_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,9 +122,13 @@ def cluster_document(
     *,
     keys: Path,
     policy: Mapping[str, str | int],
+    pools: bool = False,
 ) -> str:
-    """The text of cluster.yaml. `addresses` are the centers'; `keys` holds drctl's key and the hosts' public keys."""
-    document = {
+    """The text of cluster.yaml. `addresses` are the centers'; `keys` holds drctl's key and the hosts' public keys.
+
+    With `pools` the first group has a PgBouncer in each center, before that center's HAProxy.
+    """
+    document: dict[str, Any] = {
         "cluster": CLUSTER,
         "zookeeper": {"root": "/drctl", "session_timeout": "1500ms"},
         "centers": {
@@ -154,4 +160,9 @@ def cluster_document(
         },
         "policy": dict(policy),
     }
+    if pools:
+        document["groups"][groups[0].name]["pools"] = {
+            name: {"host": address, "port": LISTEN_PORT, "route": f"{address}:{FIRST_PORT}"}
+            for name, address in addresses.items()
+        }
     return yaml.safe_dump(document, allow_unicode=True, sort_keys=False)

@@ -106,6 +106,8 @@ class LabRecord:
     policy: dict[str, str | int]
     controller_program: str = "drctl"
     """Whose controller runs: `drctl`, or `chaos` for the same one with crash points."""
+    routing: str = "none"
+    """What stands between clients and databases in each center: `none`, `haproxy`, or `pgbouncer` before HAProxy."""
 
     def save(self) -> None:
         """Write it whole or not at all."""

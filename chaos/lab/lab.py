@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -30,8 +31,10 @@ from chaos.lab.controller import Controller
 from chaos.lab.drctl_host import CHECKOUT, DrctlHost
 from chaos.lab.errors import LabError
 from chaos.lab.folder import LabRecord, Owner, new_folder, registered_folders, registry_lock
+from chaos.lab.haproxy import HAProxy
 from chaos.lab.host import Host
 from chaos.lab.network import Subnet
+from chaos.lab.pgbouncer import PgBouncer
 from chaos.lab.postgres import SUPERUSER, Member
 from chaos.lab.sshd import Sshd
 from chaos.lab.topology import CENTERS, CLIENT, CLIENT_NUMBER, GroupPlan, plan_groups
@@ -47,6 +50,15 @@ CONTROLLERS = {"drctl": ("drctl", "controller"), "chaos": ("chaos.controller",)}
 """The product's controller, and the same one with crash points."""
 DRCTL_DEADLINE_S = 60.0
 GUARANTEE_DEADLINE_S = 30.0
+
+
+class Routing(StrEnum):
+    """What stands between clients and databases in each center."""
+
+    NONE = "none"
+    HAPROXY = "haproxy"
+    PGBOUNCER = "pgbouncer"
+    """PgBouncer, and HAProxy behind it."""
 
 
 def quiet(_message: str) -> None:
@@ -101,6 +113,8 @@ class Lab:
                     cluster_yaml=record.folder / "cluster.yaml",
                     argv=CONTROLLERS[record.controller_program],
                 ),
+                haproxy=HAProxy(host=hosts[center.name]),
+                pgbouncer=PgBouncer(host=hosts[center.name]),
                 members={name: member for name, member in self.members.items() if member.center == center.name},
             )
             for center in CENTERS
@@ -120,6 +134,7 @@ class Lab:
         database: str | None = DATABASE,
         policy: Mapping[str, str | int] | None = None,
         controller_program: str = "drctl",
+        routing: Routing = Routing.NONE,
         progress: Callable[[str], None] = quiet,
     ) -> Self:
         """Bring a lab up; it belongs to this process until it is kept, and is removed with it.
@@ -151,6 +166,7 @@ class Lab:
                 controllers=controllers,
                 policy=dict(policy or {}),
                 controller_program=controller_program,
+                routing=routing.value,
             ),
         )
         try:
@@ -312,6 +328,17 @@ class Lab:
             center.controller.start()
         for center in self.centers.values():
             center.controller.wait_serving()
+
+    def start_routing(self) -> None:
+        """Start HAProxy, and PgBouncer, where this lab has them; return when they accept."""
+        for center in self.centers.values():
+            center.haproxy.start()
+            center.pgbouncer.start()
+        for center in self.centers.values():
+            if self.record.routing != Routing.NONE:
+                center.haproxy.wait_serving()
+            if self.record.routing == Routing.PGBOUNCER:
+                center.pgbouncer.wait_serving()
 
     @classmethod
     def _claim(

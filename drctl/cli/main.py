@@ -32,6 +32,7 @@ _COMMANDS = {
     "init": "init:init",
     "doctor": "doctor:doctor",
     "config": "config:config",
+    "routing": "routing:routing",
     "controller": "controller:controller",
     "completion": "completion:completion",
     "version": "version:version_command",
