@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -122,8 +122,10 @@ class LabRecord:
         """The record in `folder`; None when none can be read: a run was killed while it made the folder."""
         try:
             document = json.loads((folder / "lab.json").read_text())
+            # Another version's lab is somebody's too: what only that version knows is left aside.
+            known = {field.name for field in fields(cls)} & document.keys()
             return cls(
-                **document
+                **{key: document[key] for key in known}
                 | {
                     "folder": Path(document["folder"]),
                     "bindir": Path(document["bindir"]),

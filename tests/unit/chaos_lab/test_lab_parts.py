@@ -115,10 +115,10 @@ def test_this_process_is_a_living_owner_and_an_ended_one_is_not():
     assert not Owner(pid=os.getpid(), start_ticks=here.start_ticks, boot_id="before the reboot").alive
 
 
-def test_a_record_is_read_back_as_it_was_written(tmp_path):
-    record = LabRecord(
+def a_record(folder: Path) -> LabRecord:
+    return LabRecord(
         name="unit",
-        folder=tmp_path,
+        folder=folder,
         subnet_number=7,
         owner=Owner.this_process(),
         kept=False,
@@ -128,10 +128,22 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
         controllers=True,
         policy={"suspicion": "1s"},
     )
+
+
+def test_a_record_is_read_back_as_it_was_written(tmp_path):
+    record = a_record(tmp_path)
     record.save()
     assert LabRecord.load(tmp_path) == record
     record.as_kept().save()
     assert LabRecord.load(tmp_path) == record.as_kept()
+
+
+def test_a_lab_of_another_version_is_still_somebodys(tmp_path):
+    record = a_record(tmp_path)
+    record.save()
+    written = tmp_path / "lab.json"
+    written.write_text(written.read_text().replace("{", '{"of_tomorrow": 1,', 1))
+    assert LabRecord.load(tmp_path) == record
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "{}", '{"name": "x"}'])
