@@ -20,6 +20,7 @@ from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
 from drctl.doctor import of_record, of_room
 from drctl.evidence.markers import MarkerLedger
+from drctl.evidence.station import audit_directory, configuration_change, scribe
 from drctl.model.errors import InvalidInput, Unreachable
 from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.model.takeover import Finding, FindingSeverity
@@ -32,6 +33,7 @@ from drctl.postgres.prepare import CHANGES, prepare
 from drctl.ssh import SshHost
 from drctl.ssh.keys import check_keys
 from drctl.takeover import Scene, conclude, host_findings, hosts_of, take_over
+from drctl.telemetry.log import Fanout
 from drctl.telemetry.station import Station
 from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
 from drctl.zookeeper.ensemble import check_voters
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 3.0
 CLOSE_TIMEOUT_S = 2.0
+AUDIT_CLOSE_TIMEOUT_S = 0.5
+"""The next leader waits for the end of our session; what is not written by then is in the spool."""
 
 
 class SystemClock:
@@ -73,17 +77,30 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         configuration=configuration.effective,
     )
     playbooks = {kind: found.playbook for kind, found in playbooks_in_force(configuration.playbooks).items()}
+    coordinator = _coordinator(configuration, center, Presence.RESIDENT)
     ports = Ports(
-        coordinator=_coordinator(configuration, center, Presence.RESIDENT),
+        coordinator=coordinator,
         database=database(configuration, writer=center),
         host=ssh_host(configuration),
         outside=Web(),
         clock=clock,
     )
+    incarnation = secrets.token_hex(4)
+    directory = audit_directory(configuration.audit.directory)
+    audit = scribe(
+        directory,
+        center=center,
+        incarnation=incarnation,
+        store=coordinator.chain,
+        connected=coordinator.connected,
+        clock=clock,
+        tell=station.emit,
+    )
+    events = Fanout([station, audit])
     publisher = Publisher(
         topology,
         ports.coordinator,
-        station,
+        events,
         station.publish,
         center=center,
         version=version,
@@ -93,7 +110,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
     controller = Controller(
         topology,
         center=center,
-        incarnation=secrets.token_hex(4),
+        incarnation=incarnation,
         playbooks=playbooks,
         version=version,
         emit=publisher.emit,
@@ -103,15 +120,18 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
     signal.signal(signal.SIGINT, lambda *_: loop.stop())
     station.start()
-    station.emit(ControllerStarted(center=center, version=version))
+    audit.start()
+    events.emit(ControllerStarted(center=center, version=version))
+    changed = configuration_change(directory, configuration.effective, center=center, digest=configuration.digest)
+    if changed is not None:
+        events.emit(changed)
     for warning in configuration.warnings:
-        station.emit(
-            Alarm(group=None, severity=Severity.WARNING, code="configuration", message=str(warning), remedy="")
-        )
+        events.emit(Alarm(group=None, severity=Severity.WARNING, code="configuration", message=str(warning), remedy=""))
     try:
         ports.coordinator.start(deadline_s=CONNECT_TIMEOUT_S)
         loop.run()
     finally:
+        audit.close(deadline_s=AUDIT_CLOSE_TIMEOUT_S)
         ports.coordinator.close()
         ports.host.close()
         ports.database.close()
@@ -285,4 +305,5 @@ def _coordinator(configuration: Configuration, center: CenterName, presence: Pre
         groups={group.name: group.policy for group in topology.groups},
         clock=SystemClock(),
         presence=presence,
+        centers=tuple(center.name for center in topology.centers),
     )

@@ -6,10 +6,11 @@ certainly did not happen, EffectUnknown when it may have, LeadershipLost when th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from drctl.audit.entry import Entry, Head
 from drctl.model.command import HostCommand, Query, WebRequest
 from drctl.model.event import Event
 from drctl.model.evidence import Evidence, HttpAnswered, MarkerAcked, Queried
@@ -169,6 +170,36 @@ class Ledger(Protocol):
 
     def newest(self, group: GroupName, member: MemberName) -> AckedMarker | None:
         """The newest that `member` acknowledged, from memory; None when none is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHead:
+    """The head of the audit chain as the coordinator holds it."""
+
+    head: Head | None
+    """None before the first event."""
+    version: int
+    piece: int
+    """The first event of the newest piece."""
+
+
+class ChainStore(Protocol):
+    """The audit chain that all centers share."""
+
+    def head(self, *, deadline_s: float) -> StoredHead:
+        """Where the chain ends now, at this moment's state."""
+
+    def lines(self, *, after: int, deadline_s: float) -> tuple[bytes, ...]:
+        """The events after that number that are kept here, oldest first; the first ones may have been removed."""
+
+    def append(self, stored: StoredHead, entries: Sequence[Entry], *, deadline_s: float) -> StoredHead:
+        """Append entries that follow `stored`. Raises StaleEpoch when another was faster: nothing was appended then."""
+
+    def acknowledge(self, center: CenterName, head: Head, *, deadline_s: float) -> None:
+        """Remember that `center` has the chain on its disk up to `head`."""
+
+    def acknowledged(self, *, deadline_s: float) -> Mapping[CenterName, Head]:
+        """What each center has on its disk, as it said itself."""
 
 
 class EventSink(Protocol):

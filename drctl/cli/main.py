@@ -30,6 +30,7 @@ _COMMANDS = {
     "run": "run:run_group",
     "playbook": "playbook:playbook",
     "init": "init:init",
+    "audit": "audit:audit",
     "doctor": "doctor:doctor",
     "config": "config:config",
     "routing": "routing:routing",

@@ -12,10 +12,15 @@ from drctl.model.identity import CenterName, GroupName, RunId
 from drctl.model.request import Request, RequestAnswer
 from drctl.model.run import Run
 from drctl.model.takeover import AdminAccess, Finding, Takeover
+from drctl.ports import ChainStore
 
 
 class CoordinatorClient(Protocol):
     """The part of the Coordinator that an operator's command needs."""
+
+    @property
+    def chain(self) -> ChainStore:
+        """The audit chain."""
 
     def submit(self, request: Request, *, deadline_s: float) -> Request:
         """Store a request, and return it with its id."""

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from drctl.config.configuration import (
+    AuditSettings,
     Configuration,
     DatabaseSettings,
     ReplicationSettings,
@@ -49,6 +50,7 @@ def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Con
         ),
         replication=ReplicationSettings(user=entry.replication.user),
         playbooks=entry.playbooks,
+        audit=AuditSettings(directory=entry.audit.directory),
         file=file,
         warnings=tuple(warnings),
         effective=dict(_effective(entry)),

@@ -54,6 +54,14 @@ class ReplicationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """What was decided and done, as a chain."""
+
+    directory: Path | None = None
+    """Of a center's copy; None leaves it to where the controller runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All of cluster.yaml."""
 
@@ -64,6 +72,7 @@ class Configuration:
     replication: ReplicationSettings
     playbooks: Path = OWN_PLAYBOOKS
     """The folder of the hospital's own playbooks; it need not exist."""
+    audit: AuditSettings = AuditSettings()
     file: str = ""
     """Where it was read; empty when it came from memory."""
     warnings: tuple[Problem, ...] = ()

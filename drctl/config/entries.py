@@ -99,6 +99,14 @@ class ReplicationEntry(Entry):
     """The role that standbys connect with."""
 
 
+class AuditEntry(Entry):
+    """What was decided and done, as a chain that shows every change."""
+
+    directory: FolderPath | None = None
+    """Of this center's copy. Without it: `audit` in the folder that systemd gives the controller, else
+    /var/lib/drctl/audit."""
+
+
 class MemberEntry(Entry):
     """One PostgreSQL instance. Its name is also the `application_name` of its WAL receiver."""
 
@@ -144,6 +152,8 @@ class ClusterEntry(Entry):
     """How standbys stream."""
     playbooks: FolderPath = OWN_PLAYBOOKS
     """The hospital's own playbooks; each replaces the one of its kind that came with drctl. It need not exist."""
+    audit: AuditEntry = AuditEntry()
+    """What was decided and done, as a chain that shows every change."""
     groups: dict[Name, GroupEntry] = Field(min_length=1)
     """The replicated databases, by name."""
     policy: PolicyKeys = PolicyEntry()

@@ -476,7 +476,16 @@ class Driver:
         if run.adoptions:
             self._emit(RunAdopted(group=run.group, run=run.id, epoch=run.epoch))
         else:
-            self._emit(RunStarted(group=run.group, run=run.id, kind=run.kind, epoch=run.epoch, reason=run.reason))
+            self._emit(
+                RunStarted(
+                    group=run.group,
+                    run=run.id,
+                    kind=run.kind,
+                    epoch=run.epoch,
+                    reason=run.reason,
+                    actor=run.requested_by,
+                )
+            )
         if effect.ended is not None:
             self._emit_end(effect.ended)
 

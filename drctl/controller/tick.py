@@ -31,6 +31,7 @@ from drctl.controller.effect import (
 from drctl.controller.guard import Guard
 from drctl.controller.leadership import Candidacy
 from drctl.controller.observe import Observation
+from drctl.controller.request_watch import RequestWatch
 from drctl.controller.rpo import RpoWatch
 from drctl.controller.witness import Witness
 from drctl.decision.decide import decide
@@ -78,6 +79,7 @@ class _GroupDesk:
         self.waits_since_s: float | None = None
         """Since when an operation waits for the groups that this one comes after; None when none waits."""
         self.rpo = RpoWatch(emit)
+        self.requests = RequestWatch(emit)
         self.answering: set[str] = set()
         """Requests whose answer is on its way, or that a run has taken up."""
 
@@ -139,7 +141,10 @@ class Controller:
                 if isinstance(ended.effect, HostCall):
                     self.observation.outdate(ended.effect.member.name, now_s)
             case AnswerRequest() | SetPaused():
-                self._desks[ended.effect.group].answering.discard(ended.effect.answer.request)
+                desk = self._desks[ended.effect.group]
+                desk.answering.discard(ended.effect.answer.request)
+                if ended.error is None:
+                    desk.requests.answered(ended.effect.answer)
             case GuardFence(group=group, why=why):
                 self._desks[group].guard.fenced()
                 self._guarded(ended, group, why)
@@ -251,6 +256,7 @@ class Controller:
         if not (view.connected and view.leading):
             self._decided(desk, decide(view, desk.memory, desk.group.policy))
             return []
+        desk.requests.see(view.requests)
         effects: list[Effect] = list(driver.tick(view))
         ended = driver.take_ended()
         if ended is not None:

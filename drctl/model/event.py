@@ -9,6 +9,7 @@ from typing import ClassVar
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
 from drctl.model.playbook import RunKind
 from drctl.model.report import Reachability
+from drctl.model.request import RequestKind
 from drctl.model.run import Outcome, StepStatus
 
 
@@ -79,6 +80,8 @@ class RunStarted:
     kind: RunKind
     epoch: Epoch
     reason: str
+    actor: str = ""
+    """Who asked for it: a person, or `policy`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,56 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSeen:
+    """The leader read a person's request for the first time; a new leader reads again what is open."""
+
+    name: ClassVar[str] = "request_seen"
+    group: GroupName
+    request: str
+    kind: RequestKind
+    actor: str
+    signed_by: str
+    """The fingerprint of the key; empty when the request is not signed."""
+    reason: str
+    candidate: MemberName | None
+    not_before_utc: str
+    accept_data_loss: bool
+    run: RunId | None
+    step: str
+    made_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswered:
+    """What the leader made of a person's request: an approval, an override or an operation, taken or refused."""
+
+    name: ClassVar[str] = "request_answered"
+    group: GroupName
+    request: str
+    kind: RequestKind
+    actor: str
+    accepted: bool
+    reason: str
+    accept_data_loss: bool
+    run: RunId | None
+    step: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChanged:
+    """A controller began with another configuration than the last time."""
+
+    name: ClassVar[str] = "configuration_changed"
+    center: CenterName
+    digest_before: str
+    """Empty when none is known."""
+    digest: str
+    changes: tuple[str, ...]
+    """`key: before -> after`; secrets are references, never values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """Something that a person should know; `remedy` is what to do."""
 
@@ -154,5 +207,8 @@ Event = (
     | StepChanged
     | EffectEnded
     | RunEnded
+    | RequestSeen
+    | RequestAnswered
+    | ConfigurationChanged
     | Alarm
 )

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from drctl.model.errors import DrctlError, LeadershipLost, Unreachable
+from drctl.zookeeper.audit import AuditNodes
 from drctl.zookeeper.election import Election
 from drctl.zookeeper.groups import Groups
 from drctl.zookeeper.journal import Journal
@@ -54,8 +55,12 @@ class ZooKeeperCoordinator:
         groups: Mapping[GroupName, Policy],
         clock: Clock,
         presence: Presence = Presence.RESIDENT,
+        centers: tuple[CenterName, ...] = (),
     ) -> None:
-        """`hosts` in the order of preference, the own center's first. Numbers, not names: a dead name server stalls."""
+        """`hosts` in the order of preference, the own center's first. Numbers, not names: a dead name server stalls.
+
+        `centers` are those that keep a copy of the audit chain.
+        """
         self._resident = presence is Presence.RESIDENT
         self._groups_known = frozenset(groups)
         self._timeout_s = session_timeout_s
@@ -78,6 +83,7 @@ class ZooKeeperCoordinator:
         self._requests = Requests(
             session=self._session, paths=self._paths, election=self._election, policies=groups, now_s=clock.now_s
         )
+        self._chain = AuditNodes(session=self._session, paths=self._paths, centers=centers, now_s=clock.now_s)
         self._refresh = Refresh(
             session=self._session,
             paths=self._paths,
@@ -130,6 +136,11 @@ class ZooKeeperCoordinator:
             f"ZooKeeper grants sessions of {granted_s:g} s where {self._timeout_s:g} s were asked for, so a lost "
             "controller is noticed at another time; set minSessionTimeout in zoo.cfg as docs/reference/zoo.cfg does"
         )
+
+    @property
+    def chain(self) -> AuditNodes:
+        """The audit chain."""
+        return self._chain
 
     def changed(self, callback: Callable[[], None]) -> None:
         """Call `callback` from any thread when something changed. It must not wait for anything."""

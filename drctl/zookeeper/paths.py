@@ -22,6 +22,9 @@ class Paths:
     groups/<group>/history/<run>            finished runs
     groups/<group>/requests/<id>            open requests
     groups/<group>/answers/<id>             answers to those that are no longer open
+    audit                                   the head of the audit chain; empty before the first event
+    audit/pieces/<sequence>                 some events of the chain, named by the first
+    audit/centers/<center>                  where that center's copy on disk ends
     """
 
     root: str
@@ -56,11 +59,31 @@ class Paths:
         return f"{self.top}/groups"
 
     @property
+    def audit(self) -> str:
+        """The head of the audit chain, and parent of all that belongs to it."""
+        return f"{self.top}/audit"
+
+    @property
+    def audit_pieces(self) -> str:
+        """Parent of the pieces of the chain."""
+        return f"{self.audit}/pieces"
+
+    @property
+    def audit_centers(self) -> str:
+        """Parent of what the centers say of their copies."""
+        return f"{self.audit}/centers"
+
+    def audit_center(self, center: CenterName) -> str:
+        """Where one center's copy ends."""
+        return f"{self.audit_centers}/{center}"
+
+    @property
     def skeleton(self) -> tuple[str, ...]:
         """The nodes that everything else stands on, parents first."""
         names = self.top.split("/")[1:]
         above = tuple("/" + "/".join(names[: count + 1]) for count in range(len(names)))
-        return (*above, self.election, self.observers, self.groups)
+        audit = (self.audit, self.audit_pieces, self.audit_centers)
+        return (*above, self.election, self.observers, self.groups, *audit)
 
     def observer(self, center: CenterName) -> str:
         """What one center's controller sees."""

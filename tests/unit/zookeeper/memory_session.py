@@ -88,6 +88,10 @@ class MemorySession:
         self._need()
         return Said(self.tree.nodes.get(path))
 
+    def sync(self, path: str) -> Said:
+        self._need()
+        return Said(path)
+
     peek_children = children
     peek = node
 

@@ -22,6 +22,9 @@ def test_the_skeleton_names_parents_before_children():
         "/drctl/lab/election",
         "/drctl/lab/observers",
         "/drctl/lab/groups",
+        "/drctl/lab/audit",
+        "/drctl/lab/audit/pieces",
+        "/drctl/lab/audit/centers",
     )
 
 
