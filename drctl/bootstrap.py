@@ -19,6 +19,7 @@ from drctl.controller.perform import Ports
 from drctl.controller.publish import Publisher
 from drctl.controller.tick import Controller
 from drctl.doctor import of_record, of_room
+from drctl.drill.judge import judge
 from drctl.evidence.markers import MarkerLedger
 from drctl.evidence.station import audit_directory, configuration_change, scribe
 from drctl.model.errors import InvalidInput, Unreachable
@@ -26,6 +27,7 @@ from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.model.takeover import Finding, FindingSeverity
 from drctl.outside.web import Web
 from drctl.postgres import PostgresDatabase
+from drctl.postgres.business import Business
 from drctl.postgres.examine import check_doors, check_up
 from drctl.postgres.examine import examine as examine_members
 from drctl.postgres.line import Account
@@ -39,10 +41,11 @@ from drctl.zookeeper.coordinator import Presence, ZooKeeperCoordinator
 from drctl.zookeeper.ensemble import check_voters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from drctl.config import Configuration
-    from drctl.model.identity import CenterName, GroupName
+    from drctl.model.check import BusinessCheck, CheckVerdict
+    from drctl.model.identity import CenterName, GroupName, MemberName
     from drctl.model.takeover import AdminAccess, Takeover
     from drctl.model.topology import Address, Group
 
@@ -168,6 +171,30 @@ def ssh_host(configuration: Configuration) -> SshHost:
     """The Host port."""
     settings = configuration.ssh
     return SshHost(user=settings.user, port=settings.port, identity=settings.identity, known_hosts=settings.known_hosts)
+
+
+def business(configuration: Configuration) -> Business:
+    """The databases as the drills' role sees them."""
+    drills, settings = configuration.drills, configuration.database
+    # A role of its own has a password of its own, or none.
+    secret = drills.password if drills.user else settings.password
+    return Business(
+        Account(
+            user=drills.user or settings.user,
+            password=None if secret is None else secret.read(),
+            dbname=drills.dbname or settings.dbname,
+            sslmode=settings.sslmode,
+        )
+    )
+
+
+def run_checks(
+    configuration: Configuration, member: MemberName, checks: Sequence[BusinessCheck]
+) -> tuple[CheckVerdict, ...]:
+    """Run business checks on a member, one after the other. Raises Unreachable."""
+    found = next(one for one in configuration.topology.members if one.name == member)
+    runner, clock = business(configuration), SystemClock()
+    return tuple(judge(check, runner.check(found, check), member=member, at_utc=clock.utc()) for check in checks)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ _COMMANDS = {
     "resume": "pause:resume",
     "run": "run:run_group",
     "playbook": "playbook:playbook",
+    "drill": "drill:drill",
     "init": "init:init",
     "audit": "audit:audit",
     "doctor": "doctor:doctor",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Protocol, cast
 
 from drctl.config import Configuration
-from drctl.model.identity import CenterName, GroupName, RunId
+from drctl.model.check import BusinessCheck, CheckVerdict
+from drctl.model.identity import CenterName, GroupName, MemberName, RunId
 from drctl.model.request import Request, RequestAnswer
 from drctl.model.run import Run
 from drctl.model.takeover import AdminAccess, Finding, Takeover
@@ -53,6 +54,11 @@ class Bootstrap(Protocol):
         self, configuration: Configuration, groups: tuple[GroupName, ...], access: AdminAccess | None = None
     ) -> tuple[Finding, ...]:
         """Every prerequisite and every risk; changes nothing. With `access` also what only an administrator may see."""
+
+    def run_checks(
+        self, configuration: Configuration, member: MemberName, checks: Sequence[BusinessCheck]
+    ) -> tuple[CheckVerdict, ...]:
+        """Run business checks on a member, one after the other. Raises Unreachable."""
 
 
 def bootstrap() -> Bootstrap:

@@ -11,14 +11,16 @@ from drctl.config.configuration import (
     AuditSettings,
     Configuration,
     DatabaseSettings,
+    DrillSettings,
     ReplicationSettings,
     SshSettings,
     ZooKeeperSettings,
 )
-from drctl.config.entries import ClusterEntry, GroupEntry, expected_at
+from drctl.config.entries import ClusterEntry, DrillsEntry, GroupEntry, expected_at
 from drctl.config.policy_keys import FIELD_OF_KEY, defaults, given
 from drctl.config.problem import KeyPath, Problem, dotted
 from drctl.config.scalars import in_file_form
+from drctl.drill.calendar import CalendarEntry, Freeze
 from drctl.model.identity import CenterName, GroupName, MemberName
 from drctl.model.policy import Policy
 from drctl.model.topology import Center, Group, Member, Topology
@@ -52,8 +54,37 @@ def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Con
         playbooks=entry.playbooks,
         audit=AuditSettings(directory=entry.audit.directory),
         file=file,
+        drills=_drills(entry.drills),
         warnings=tuple(warnings),
         effective=dict(_effective(entry)),
+    )
+
+
+def _drills(entry: DrillsEntry) -> DrillSettings:
+    return DrillSettings(
+        checks=entry.checks,
+        user=entry.user or "",
+        password=entry.password,
+        dbname=entry.dbname or "",
+        copy_rate_bytes=entry.copy_rate,
+        keep_free_bytes=entry.keep_free,
+        announce_s=entry.announce,
+        calendar=tuple(
+            CalendarEntry(
+                name=name,
+                kind=drill.kind,
+                group=GroupName(drill.group),
+                at=drill.at,
+                window_s=drill.window,
+                days=drill.days,
+                to=None if drill.to is None else CenterName(drill.to),
+                stay_s=drill.stay,
+            )
+            for name, drill in entry.calendar.items()
+        ),
+        freezes=tuple(
+            Freeze(name=name, first=freeze.first, last=freeze.last) for name, freeze in entry.freezes.items()
+        ),
     )
 
 

@@ -49,6 +49,25 @@ class _Checks:
             yield from self._sync_feasible(name, group)
             yield from self._policy_holds(name, group)
         yield from self._after_ends()
+        yield from self._calendar_holds()
+
+    def _calendar_holds(self) -> Iterator[Problem]:
+        for name, drill in self._entry.drills.calendar.items():
+            path = ("drills", "calendar", name)
+            if drill.group not in self._groups:
+                hint = nearest(drill.group, self._groups)
+                yield self._source.problem(
+                    (*path, "group"),
+                    f"there is no group {drill.group!r}",
+                    f"did you mean `group: {hint}`?" if hint else f"write one of: {', '.join(self._groups)}",
+                )
+            if drill.to is not None:
+                yield from self._center_exists((*path, "to"), drill.to)
+        for name, freeze in self._entry.drills.freezes.items():
+            if freeze.last < freeze.first:
+                yield self._source.problem(
+                    ("drills", "freezes", name, "last"), f"is before its first day, {freeze.first}", "exchange the two"
+                )
 
     def warnings(self) -> Iterator[Problem]:
         if len(self._centers) >= CENTERS_MIN and len(self._centers) % 2 == 0:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from drctl.config.problem import Problem
 from drctl.config.secret import Secret
+from drctl.drill.calendar import CalendarEntry, Freeze
 from drctl.model.topology import Address, Topology
 
+OWN_CHECKS = Path("/etc/drctl/checks")
+"""Where a hospital's own business checks are, unless the file says otherwise."""
 OWN_PLAYBOOKS = Path("/etc/drctl/playbooks")
 """Where a hospital's own playbooks are, unless the file says otherwise."""
 
@@ -62,6 +65,36 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PgBouncerSettings:
+    """How controllers reach the admin consoles of PgBouncers."""
+
+    user: str = "drctl"
+    password: Secret | None = None
+    sslmode: str = "prefer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillSettings:
+    """How drills are run."""
+
+    checks: Path = OWN_CHECKS
+    """The folder of the hospital's own business checks; it need not exist."""
+    user: str = ""
+    """The role that business checks run as; empty means the one that drctl looks at databases with."""
+    password: Secret | None = None
+    dbname: str = ""
+    """Where the business is; empty means the database that drctl looks at."""
+    copy_rate_bytes: int = 32 << 20
+    """A second, at most, while a standby is copied."""
+    keep_free_bytes: int = 2 << 30
+    """What a copy must leave free on its disk."""
+    announce_s: float = 86400.0
+    """How long before its time a drill of the calendar is announced."""
+    calendar: tuple[CalendarEntry, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All of cluster.yaml."""
 
@@ -75,6 +108,7 @@ class Configuration:
     audit: AuditSettings = AuditSettings()
     file: str = ""
     """Where it was read; empty when it came from memory."""
+    drills: DrillSettings = field(default_factory=DrillSettings)
     warnings: tuple[Problem, ...] = ()
     """What works and is unwise."""
     effective: Mapping[str, str] = field(default_factory=dict)

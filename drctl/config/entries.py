@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drctl.config.configuration import OWN_PLAYBOOKS
+from drctl.config.configuration import OWN_CHECKS, OWN_PLAYBOOKS
 from drctl.config.policy_keys import PolicyEntry
 from drctl.config.scalars import (
     Count,
+    CronText,
+    DayText,
     Duration,
     Expected,
     FilePath,
@@ -23,10 +25,13 @@ from drctl.config.scalars import (
     RoleName,
     RootPath,
     SecretReference,
+    Size,
     SslMode,
     ZooKeeperAddress,
     choice,
 )
+from drctl.drill.calendar import Days
+from drctl.model.drill import DrillKind
 from drctl.model.topology import MemberKind
 
 if TYPE_CHECKING:
@@ -35,9 +40,13 @@ if TYPE_CHECKING:
     # mypy cannot read types that are made when the program runs.
     PolicyKeys = BaseModel
     Kind = MemberKind
+    DrillKindWord = DrillKind
+    DaysWord = Days
 else:
     PolicyKeys = PolicyEntry
     Kind = choice(MemberKind)
+    DrillKindWord = choice(DrillKind)
+    DaysWord = choice(Days)
 
 
 class Entry(BaseModel):
@@ -135,6 +144,57 @@ class GroupEntry(Entry):
     """What is different for this group from the deployment's policy."""
 
 
+class DrillEntry(Entry):
+    """A drill that comes again and again."""
+
+    kind: DrillKindWord = DrillKind.BUBBLE
+    """`live` moves the group and brings it home, `bubble` touches nothing that serves, `tabletop` is for people."""
+    group: Name
+    """The group that it is of."""
+    at: CronText
+    """When, as cron writes it, in local time (+08:00): minute, hour, day, month, weekday."""
+    window: Duration = 1800.0
+    """How long after its time it may still begin; later it is skipped."""
+    days: DaysWord = Days.ANY
+    """`workdays` and `restdays` follow the Chinese public holidays, shifted workdays included."""
+    to: Name | None = None
+    """The center that a live drill goes to; without it the best standby's."""
+    stay: Duration = 600.0
+    """How long a live drill stays there."""
+
+
+class FreezeEntry(Entry):
+    """A time in which no drill of the calendar runs."""
+
+    first: DayText
+    """Its first day."""
+    last: DayText
+    """Its last day."""
+
+
+class DrillsEntry(Entry):
+    """How drills are run, and when."""
+
+    checks: FolderPath = OWN_CHECKS
+    """The hospital's own business checks; each replaces the one of its name that came with drctl. It need not exist."""
+    user: RoleName | None = None
+    """The role that business checks run as, with the rights of the application; without it the role of `database`."""
+    password: SecretReference | None = None
+    """A reference; without it libpq's password file is asked."""
+    dbname: RoleName | None = None
+    """The database that the business is in; without it that of `database`."""
+    copy_rate: Size = 32 << 20
+    """A second, at most, while a standby is copied for a bubble."""
+    keep_free: Size = 2 << 30
+    """What a copy must leave free on its disk, else it does not begin."""
+    announce: Duration = 86400.0
+    """How long before its time a drill of the calendar is announced."""
+    calendar: dict[Name, DrillEntry] = {}
+    """Drills that come again and again, by name."""
+    freezes: dict[Name, FreezeEntry] = {}
+    """Times in which none of them runs, by name."""
+
+
 class ClusterEntry(Entry):
     """A deployment of drctl: the same file in every center."""
 
@@ -156,6 +216,8 @@ class ClusterEntry(Entry):
     """What was decided and done, as a chain that shows every change."""
     groups: dict[Name, GroupEntry] = Field(min_length=1)
     """The replicated databases, by name."""
+    drills: DrillsEntry = DrillsEntry()
+    """How drills are run, and when."""
     policy: PolicyKeys = PolicyEntry()
     """Times, numbers and choices for every group."""
 

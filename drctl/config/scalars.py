@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 from drctl.config.secret import Secret, parse_secret
+from drctl.drill.calendar import cron_problem
 from drctl.model.topology import Address
 from drctl.model.units import (
     DURATION_PATTERN,
@@ -105,6 +107,12 @@ def _count(value: object) -> int:
 def _label(text: str) -> str:
     if not text.strip() or len(text) > 40 or not text.isprintable():
         raise ValueError("has another form")
+    return text
+
+
+def _cron(text: str) -> str:
+    if len(text) > 100 or (problem := cron_problem(text)):
+        raise ValueError(problem or "is too long")
     return text
 
 
@@ -217,6 +225,18 @@ Window = Annotated[
     _matching(_WINDOW_PATTERN),
     _text_schema(_WINDOW_PATTERN, "02:00-04:00"),
     Expected(words="two local times of day, HH:MM-HH:MM", example="02:00-04:00"),
+]
+CronText = Annotated[
+    str,
+    _reading(_cron),
+    WithJsonSchema({"type": "string", "examples": ["0 2 * * 6#1"]}),
+    Expected(words="a cron expression: minute, hour, day, month, weekday", example="0 2 * * 6#1"),
+]
+DayText = Annotated[
+    date,
+    _reading(date.fromisoformat),
+    _text_schema(r"^\d{4}-\d{2}-\d{2}$", "2027-02-05"),
+    Expected(words="a day, YYYY-MM-DD", example="2027-02-05"),
 ]
 SecretReference = Annotated[
     Secret,

@@ -1,0 +1,1 @@
+"""Drills: what is rehearsed, when, and how it is judged. No input or output."""
