@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as joined
@@ -13,7 +12,7 @@ from drctl.audit.verify import Break, Piece, Verdict, verify, witnesses_of
 from drctl.cli.invocation import Invocation
 from drctl.cli.seam import bootstrap
 from drctl.evidence.chain_files import chain_files, pieces
-from drctl.evidence.station import CONFIGURATION_FILE, audit_directory
+from drctl.evidence.station import CENTER_FILE, audit_directory
 from drctl.model.errors import InvalidInput, Unreachable
 
 READ_TIMEOUT_S = 5.0
@@ -117,8 +116,8 @@ def _settled(paths: Sequence[Path]) -> tuple[Piece, ...]:
 
 def _own_center(directory: Path) -> str:
     try:
-        return str(json.loads((directory / CONFIGURATION_FILE).read_text(encoding="utf-8"))["center"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return (directory / CENTER_FILE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
         return ""
 
 

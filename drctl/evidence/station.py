@@ -17,6 +17,8 @@ from drctl.ports import ChainStore, Clock
 
 FALLBACK = Path("/var/lib/drctl/audit")
 CONFIGURATION_FILE = "configuration.json"
+CENTER_FILE = "center"
+"""Says whose copy a directory holds."""
 CHANGES_MAX = 40
 SECRETIVE = ("password", "secret", "token")
 """Keys whose values are references, and are not shown even so."""
@@ -45,6 +47,7 @@ def scribe(
     trouble: Alarm | None = None
     try:
         files = ChainFiles(directory)
+        (directory / CENTER_FILE).write_text(f"{center}\n", encoding="utf-8")
     except (OSError, DrctlError) as error:
         trouble = Alarm(
             group=None,
@@ -89,9 +92,7 @@ def configuration_change(
     try:
         fresh = file.with_suffix(".new")
         fresh.write_text(
-            json.dumps(
-                {"center": center, "digest": digest, "effective": dict(effective)}, ensure_ascii=False, indent=1
-            ),
+            json.dumps({"digest": digest, "effective": dict(effective)}, ensure_ascii=False, indent=1),
             encoding="utf-8",
         )
         fresh.replace(file)
