@@ -31,6 +31,7 @@ from drctl.postgres.business import Business
 from drctl.postgres.examine import check_doors, check_up
 from drctl.postgres.examine import examine as examine_members
 from drctl.postgres.line import Account
+from drctl.postgres.pools import CONSOLE, PgBouncers
 from drctl.postgres.prepare import CHANGES, prepare
 from drctl.ssh import SshHost
 from drctl.ssh.keys import check_keys
@@ -86,6 +87,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         database=database(configuration, writer=center),
         host=ssh_host(configuration),
         outside=Web(),
+        pools=PgBouncers(account=_account(configuration), console=_console(configuration)),
         clock=clock,
     )
     incarnation = secrets.token_hex(4)
@@ -164,6 +166,27 @@ def database(configuration: Configuration, *, writer: str) -> PostgresDatabase:
         dbname=settings.dbname,
         sslmode=settings.sslmode,
         writer=writer,
+    )
+
+
+def _account(configuration: Configuration) -> Account:
+    settings = configuration.database
+    return Account(
+        user=settings.user,
+        password=None if settings.password is None else settings.password.read(),
+        dbname=settings.dbname,
+        sslmode=settings.sslmode,
+    )
+
+
+def _console(configuration: Configuration) -> Account:
+    """Who may pause and resume PgBouncers."""
+    settings = configuration.pgbouncer
+    return Account(
+        user=settings.user,
+        password=None if settings.password is None else settings.password.read(),
+        dbname=CONSOLE,
+        sslmode=settings.sslmode,
     )
 
 
@@ -256,14 +279,8 @@ def doctor(
 
     With `access` also what only an administrator may see.
     """
-    settings = configuration.database
     chosen = tuple(configuration.topology.group(name) for name in groups)
-    account = Account(
-        user=settings.user,
-        password=None if settings.password is None else settings.password.read(),
-        dbname=settings.dbname,
-        sslmode=settings.sslmode,
-    )
+    account = _account(configuration)
     found = list(
         check_keys(
             identity=configuration.ssh.identity,

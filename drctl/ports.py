@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drctl.audit.entry import Entry, Head
-from drctl.model.command import HostCommand, Query, WebRequest
+from drctl.model.command import HostCommand, Query, TellPools, WebRequest
 from drctl.model.event import Event
-from drctl.model.evidence import Evidence, HttpAnswered, MarkerAcked, Queried
+from drctl.model.evidence import Evidence, HttpAnswered, MarkerAcked, PoolsTold, Queried
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName, RunId
 from drctl.model.marker import AckedMarker
 from drctl.model.report import HostReport, MemberReport, ObserverReport
@@ -76,6 +76,16 @@ class Outside(Protocol):
 
     def request(self, request: WebRequest, *, key: str, deadline_s: float) -> HttpAnswered:
         """Send a request; `key` lets the server see that it came before. Any status is an answer."""
+
+
+class Pools(Protocol):
+    """The PgBouncers that clients go through."""
+
+    def tell(self, command: TellPools, *, deadline_s: float) -> PoolsTold:
+        """Tell all of them at the same time; one that does not answer is no error, and holds up nobody else.
+
+        A pool resumes once its route leads to a primary, or shortly before the deadline whatever it leads to.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,7 +161,7 @@ def cluster_document(
         "policy": dict(policy),
     }
     if pools:
-        document["groups"][groups[0].name]["pools"] = {
+        document["groups"][groups[0].name]["pgbouncers"] = {
             name: {"host": address, "port": LISTEN_PORT, "route": f"{address}:{FIRST_PORT}"}
             for name, address in addresses.items()
         }

@@ -22,6 +22,7 @@ from drctl.controller.effect import (
     HostCall,
     Inspect,
     MarkerCall,
+    PoolCall,
     Probe,
     Publish,
     QueryCall,
@@ -83,7 +84,7 @@ class Hands:
                 yield from self.client.answer(group, answer, deadline_s)
             case BeginRun() | SaveRun() | ChangeRecord() | FinishRun():
                 return (yield from self._store(effect))
-            case QueryCall() | WebCall():
+            case PoolCall() | QueryCall() | WebCall():
                 raise EffectRefused("the simulated hospital runs the playbooks as they are shipped")
             case _:
                 assert_never(effect)

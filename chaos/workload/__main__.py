@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 @click.option("--operation-timeout-s", default=2.0, show_default=True)
 @click.option("--queue-timeout-s", default=1.0, show_default=True)
 @click.option("--progress-s", default=1.0, show_default=True, help="time between lines of progress")
+@click.option(
+    "--no-prepare", is_flag=True, help="prepare no statement: for a pool that changes servers between transactions"
+)
 @click.option("--connect-timeout-s", default=2, show_default=True)
 @click.option("--tcp-user-timeout-ms", default=1000, show_default=True)
 @click.option("--keepalives-idle-s", default=1, show_default=True)
@@ -62,6 +65,7 @@ def main(
     operation_timeout_s: float,
     queue_timeout_s: float,
     progress_s: float,
+    no_prepare: bool,
     connect_timeout_s: int,
     tcp_user_timeout_ms: int,
     keepalives_idle_s: int,
@@ -96,6 +100,7 @@ def main(
         operation_timeout_s=operation_timeout_s,
         queue_timeout_s=queue_timeout_s,
         progress_s=progress_s,
+        prepares=not no_prepare,
     )
     try:
         asyncio.run(_run(plan))

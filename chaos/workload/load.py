@@ -62,6 +62,8 @@ class Plan:
     """After this an operation that found no connection is refused: it was never sent."""
     drain_s: float = 2.0
     progress_s: float = 1.0
+    prepares: bool = True
+    """Whether statements are prepared; a pool between transactions does not bear it."""
 
 
 async def run_load(plan: Plan, stop: asyncio.Event, report: Callable[[Snapshot], None]) -> Snapshot:
@@ -99,7 +101,7 @@ class _Client:
             mono_ns=time.monotonic_ns(),
         )
         with LedgerWriter(plan.ledger, header) as ledger:
-            pool = Pool(lambda: Session.open(dsn), size=plan.connections)
+            pool = Pool(lambda: Session.open(dsn, prepares=plan.prepares), size=plan.connections)
             progress = asyncio.create_task(self._report_often(ledger, pool))
             try:
                 await self._arrive(ledger, pool)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from chaos.workload.transaction import Place, Reply
 
 
+PREPARE_THRESHOLD = 5
+"""psycopg's own: a statement that was sent so often is prepared."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endurance:
     """How long a client's socket bears silence; a DSN that says otherwise wins."""
@@ -61,9 +65,14 @@ class Session:
         connection.add_notice_handler(lambda diagnostic: self.notices.append(Notice.of(diagnostic)))
 
     @classmethod
-    async def open(cls, dsn: str) -> Self:
-        """Connect as libpq would, host by host. Raises psycopg.Error."""
-        connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    async def open(cls, dsn: str, *, prepares: bool = True) -> Self:
+        """Connect as libpq would, host by host; a pool between transactions bears no prepared statements.
+
+        Raises psycopg.Error.
+        """
+        connection = await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, prepare_threshold=PREPARE_THRESHOLD if prepares else None
+        )
         try:
             cursor = await connection.execute(
                 "SELECT current_setting('cluster_name'), host(inet_server_addr()), current_setting('port')"

@@ -12,6 +12,7 @@ from drctl.config.configuration import (
     Configuration,
     DatabaseSettings,
     DrillSettings,
+    PgBouncerSettings,
     ReplicationSettings,
     SshSettings,
     ZooKeeperSettings,
@@ -23,7 +24,7 @@ from drctl.config.scalars import in_file_form
 from drctl.drill.calendar import CalendarEntry, Freeze
 from drctl.model.identity import CenterName, GroupName, MemberName
 from drctl.model.policy import Policy
-from drctl.model.topology import Center, Group, Member, Topology
+from drctl.model.topology import Address, Center, Group, Member, Pool, Topology
 
 
 def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Configuration:
@@ -51,6 +52,9 @@ def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Con
             sslmode=entry.database.sslmode,
         ),
         replication=ReplicationSettings(user=entry.replication.user),
+        pgbouncer=PgBouncerSettings(
+            user=entry.pgbouncer.user, password=entry.pgbouncer.password, sslmode=entry.pgbouncer.sslmode
+        ),
         playbooks=entry.playbooks,
         audit=AuditSettings(directory=entry.audit.directory),
         file=file,
@@ -111,6 +115,15 @@ def _group(entry: ClusterEntry, name: str, group: GroupEntry) -> Group:
         ),
         policy=Policy(**policy_values(entry, group)),
         after=tuple(GroupName(other) for other in group.after),
+        pools=tuple(
+            Pool(
+                name=pool_name,
+                address=Address(host=pool.host, port=pool.port),
+                databases=tuple(pool.databases),
+                route=pool.route,
+            )
+            for pool_name, pool in group.pgbouncers.items()
+        ),
     )
 
 

@@ -103,6 +103,7 @@ class Configuration:
     ssh: SshSettings
     database: DatabaseSettings
     replication: ReplicationSettings
+    pgbouncer: PgBouncerSettings = PgBouncerSettings()
     playbooks: Path = OWN_PLAYBOOKS
     """The folder of the hospital's own playbooks; it need not exist."""
     audit: AuditSettings = AuditSettings()

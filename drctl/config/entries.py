@@ -131,6 +131,30 @@ class MemberEntry(Entry):
     """`peer` may be primary; `satellite` follows for local reads only."""
 
 
+class PgBouncerEntry(Entry):
+    """How controllers reach the admin consoles of PgBouncers."""
+
+    user: RoleName = "drctl"
+    """One of their `admin_users`."""
+    password: SecretReference | None = None
+    """A reference; without it libpq's password file is asked."""
+    sslmode: SslMode = "prefer"
+    """As libpq understands it."""
+
+
+class PoolEntry(Entry):
+    """A PgBouncer that clients of the group go through. A switchover pauses and resumes it."""
+
+    host: HostName
+    """Where it is."""
+    port: Port = 6432
+    """Of its clients and of its admin console."""
+    databases: list[RoleName] = []
+    """Its databases that lead to this group; without them, all of it."""
+    route: HttpAddress | None = None
+    """Where its own connections go: the HAProxy behind it. It is resumed once that leads to a primary."""
+
+
 class GroupEntry(Entry):
     """One replicated database."""
 
@@ -140,6 +164,8 @@ class GroupEntry(Entry):
     """Its members by name."""
     after: list[Name] = []
     """Groups that must be served before an operation on this one begins."""
+    pgbouncers: dict[Name, PoolEntry] = {}
+    """What its clients go through, by name; see [Clients find the primary](../how-to/routing.md)."""
     policy: PolicyKeys = PolicyEntry()
     """What is different for this group from the deployment's policy."""
 
@@ -210,6 +236,8 @@ class ClusterEntry(Entry):
     """How controllers look at databases."""
     replication: ReplicationEntry = ReplicationEntry()
     """How standbys stream."""
+    pgbouncer: PgBouncerEntry = PgBouncerEntry()
+    """How controllers reach the admin consoles of the groups' PgBouncers."""
     playbooks: FolderPath = OWN_PLAYBOOKS
     """The hospital's own playbooks; each replaces the one of its kind that came with drctl. It need not exist."""
     audit: AuditEntry = AuditEntry()

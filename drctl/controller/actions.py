@@ -26,6 +26,7 @@ from drctl.controller.plan import (
     Situation,
     Succeeded,
 )
+from drctl.controller.pool_steps import POOL_JUDGES, POOL_PLANS
 from drctl.decision.memory import primary_facts, streaming
 from drctl.decision.quorum import choose_heir, down_when_sealed, missing, satisfied, sync_set_for, unmet
 from drctl.model.command import (
@@ -436,6 +437,7 @@ _PLANS: Mapping[str, Callable[[Situation], Plan]] = {
     "commit": _commit,
     "rejoin": _rejoin,
     "streaming": _streaming,
+    **POOL_PLANS,
     **OWN_PLANS,
 }
 
@@ -443,6 +445,7 @@ _JUDGES: Mapping[str, Callable[[Situation, StepRecord], Judgement]] = {
     "seal": _sealed,
     "marker": _marked,
     "rejoin": _rejoined,
+    **POOL_JUDGES,
     **OWN_JUDGES,
 }
 

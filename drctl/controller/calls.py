@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from drctl.controller.effect import HostCall, MarkerCall, QueryCall, StepEffect, WebCall
+from drctl.controller.effect import HostCall, MarkerCall, PoolCall, QueryCall, StepEffect, WebCall
 from drctl.controller.plan import Call, Situation
-from drctl.model.command import Query, Rejoin, WebRequest
+from drctl.model.command import Query, Rejoin, TellPools, WebRequest
 
 
 def effect_of(call: Call, situation: Situation, attempt: int) -> StepEffect:
@@ -18,6 +18,16 @@ def effect_of(call: Call, situation: Situation, attempt: int) -> StepEffect:
             attempt=attempt,
             epoch=run.epoch,
             request=call.command,
+            deadline_s=step.timeout_s,
+        )
+    if isinstance(call.command, TellPools):
+        return PoolCall(
+            group=run.group,
+            run=run.id,
+            step=step.id,
+            attempt=attempt,
+            epoch=run.epoch,
+            command=call.command,
             deadline_s=step.timeout_s,
         )
     assert call.member is not None, "only a request to a server outside is about no member"

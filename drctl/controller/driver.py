@@ -22,6 +22,7 @@ from drctl.controller.effect import (
     FinishRun,
     HostCall,
     MarkerCall,
+    PoolCall,
     QueryCall,
     SaveRun,
     StepEffect,
@@ -186,7 +187,9 @@ class Driver:
     def effect_ended(self, ended: EffectEnded, now_s: float) -> None:
         """Take the outcome of a step's effect; one of another run or an earlier epoch changes nothing."""
         effect = ended.effect
-        assert isinstance(effect, HostCall | MarkerCall | QueryCall | WebCall), "only a step's effects end here"
+        assert isinstance(effect, HostCall | MarkerCall | PoolCall | QueryCall | WebCall), (
+            "only a step's effects end here"
+        )
         if self.run is None or effect.run != self.run.id or effect.epoch != self.run.epoch:
             return
         member = None if effect.member is None else effect.member.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import count
 
-from drctl.model.command import HostCommand, Query, WebRequest
+from drctl.model.command import HostCommand, Query, TellPools, WebRequest
 from drctl.model.errors import DrctlError
 from drctl.model.evidence import Evidence, MarkerAcked
 from drctl.model.identity import Epoch, GroupName, RunId
@@ -178,6 +178,25 @@ class WebCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCall:
+    """A step's word to the PgBouncers of its group."""
+
+    group: GroupName
+    run: RunId
+    step: str
+    attempt: int
+    epoch: Epoch
+    command: TellPools
+    deadline_s: float
+    member: None = None
+
+    @property
+    def name(self) -> str:
+        """`pools.pause`, `pools.resume`."""
+        return f"pools.{self.command.word}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequest:
     """Tell an operator what became of a request."""
 
@@ -214,7 +233,7 @@ class GuardFence:
 StoreEffect = BeginRun | SaveRun | ChangeRecord | FinishRun
 OwnEffect = QueryCall | WebCall
 """Of steps that a hospital added."""
-StepEffect = HostCall | MarkerCall | OwnEffect
+StepEffect = HostCall | MarkerCall | PoolCall | OwnEffect
 Effect = (
     Probe
     | Inspect

@@ -17,6 +17,7 @@ from drctl.controller.effect import (
     HostCall,
     Inspect,
     MarkerCall,
+    PoolCall,
     Probe,
     Publish,
     QueryCall,
@@ -29,7 +30,7 @@ from drctl.controller.effect import (
 )
 from drctl.model.command import Fence
 from drctl.model.errors import DrctlError
-from drctl.ports import Clock, Coordinator, Database, Host, Outside
+from drctl.ports import Clock, Coordinator, Database, Host, Outside, Pools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Ports:
     database: Database
     host: Host
     outside: Outside
+    pools: Pools
     clock: Clock
 
 
@@ -72,6 +74,8 @@ def _call(effect: Effect, ports: Ports) -> Result:
         case WebCall(request=request, deadline_s=deadline_s):
             key = f"{effect.run}/{effect.step}"
             return ports.outside.request(request, key=key, deadline_s=deadline_s)
+        case PoolCall(command=command, deadline_s=deadline_s):
+            return ports.pools.tell(command, deadline_s=deadline_s)
         case GuardFence(member=member, epoch=epoch, deadline_s=deadline_s):
             return ports.host.call(member, epoch=epoch, command=Fence(), deadline_s=deadline_s)
         case Publish(report=report, deadline_s=deadline_s):

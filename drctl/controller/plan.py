@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drctl.model.command import HostCommand, Query, WebRequest
+from drctl.model.command import HostCommand, Query, TellPools, WebRequest
 from drctl.model.evidence import Chosen, Evidence
 from drctl.model.identity import MemberName
 from drctl.model.playbook import Step
@@ -51,11 +51,11 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One command to one host, one query of its database, or with `command=None` a marker there; or a request outside."""
+    """One command to one host, one query of its database, or with `command=None` a marker there; or words to what is outside."""
 
     member: MemberName | None
-    """None exactly when it is a request to a server outside."""
-    command: HostCommand | Query | WebRequest | None
+    """None exactly when it is a request to a server outside, or a word to the pools."""
+    command: HostCommand | Query | WebRequest | TellPools | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

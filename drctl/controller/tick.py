@@ -20,6 +20,7 @@ from drctl.controller.effect import (
     HostCall,
     Inspect,
     MarkerCall,
+    PoolCall,
     Probe,
     Publish,
     QueryCall,
@@ -136,7 +137,7 @@ class Controller:
                 released = desk.driver.stored(ended)
                 desk.answering |= {each.answer.request for each in released if isinstance(each, AnswerRequest)}
                 return released
-            case HostCall() | MarkerCall() | QueryCall() | WebCall():
+            case HostCall() | MarkerCall() | PoolCall() | QueryCall() | WebCall():
                 self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
                 if isinstance(ended.effect, HostCall):
                     self.observation.outdate(ended.effect.member.name, now_s)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from drctl.model.identity import MemberName, RunId
 from drctl.model.position import NO_TIMELINE, Timeline
 from drctl.model.rule import SyncSet
+from drctl.model.topology import Pool
 
 
 class StopMode(StrEnum):
@@ -129,6 +130,23 @@ class Query:
     text: str
     database: str = ""
     """Empty means the one that drctl looks at."""
+
+
+class PoolWord(StrEnum):
+    """What a PgBouncer is told."""
+
+    PAUSE = "pause"
+    """Let transactions end, give up the server's connections, and keep clients waiting."""
+    RESUME = "resume"
+    """Serve them again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellPools:
+    """A word to every PgBouncer of a group, at the same time."""
+
+    word: PoolWord
+    pools: tuple[Pool, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,6 +182,20 @@ class HttpAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsTold:
+    """What became of a word to PgBouncers."""
+
+    kind: Literal["pools_told"] = "pools_told"
+    word: str
+    done: tuple[str, ...]
+    """Pools that did it."""
+    unsure: tuple[str, ...] = ()
+    """Pools that may have done it, or may do it yet, and why that is not known."""
+    away: tuple[str, ...] = ()
+    """Pools that certainly did not, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """A check passed, or a step had nothing to do, and why."""
 
@@ -204,6 +218,7 @@ Evidence = (
     | CommandRan
     | Queried
     | HttpAnswered
+    | PoolsTold
     | Checked
 )
 

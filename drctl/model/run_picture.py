@@ -14,6 +14,7 @@ from drctl.model.evidence import (
     Following,
     HttpAnswered,
     MarkerAcked,
+    PoolsTold,
     Promoted,
     Queried,
     Recorded,
@@ -127,7 +128,7 @@ def sentence(evidence: Evidence) -> str:
             return f"marker {evidence.sequence} acknowledged in {evidence.elapsed_s * 1000:.0f} ms"
         case Rejoined():
             return _rejoined(evidence)
-        case CommandRan() | Queried() | HttpAnswered():
+        case CommandRan() | Queried() | HttpAnswered() | PoolsTold():
             return _own(evidence)
         case Checked():
             return evidence.detail
@@ -135,8 +136,13 @@ def sentence(evidence: Evidence) -> str:
             assert_never(evidence)
 
 
-def _own(evidence: CommandRan | Queried | HttpAnswered) -> str:
-    """Of a step that a hospital added."""
+def _told(evidence: PoolsTold) -> str:
+    ways = ((f"{evidence.word}d", evidence.done), ("not certain", evidence.unsure), ("not reached", evidence.away))
+    return "; ".join(f"{word}: {', '.join(pools)}" for word, pools in ways if pools)
+
+
+def _own(evidence: CommandRan | Queried | HttpAnswered | PoolsTold) -> str:
+    """Of a step that is about something else than databases and the record."""
     match evidence:
         case CommandRan():
             return f"{evidence.command} ended with {evidence.code}{_said(evidence.output)}"
@@ -145,6 +151,8 @@ def _own(evidence: CommandRan | Queried | HttpAnswered) -> str:
             return f"answered {found}"
         case HttpAnswered():
             return f"answered {evidence.status}{_said(evidence.body)}"
+        case PoolsTold():
+            return _told(evidence)
         case _:
             assert_never(evidence)
 

@@ -57,6 +57,19 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A PgBouncer that clients of a group go through."""
+
+    name: str
+    address: Address
+    """Of its clients, and of its admin console."""
+    databases: tuple[str, ...] = ()
+    """Its databases that lead to the group; empty when all of them do."""
+    route: Address | None = None
+    """Where its own connections go: the HAProxy behind it. None when that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """One replicated database."""
 
@@ -67,6 +80,8 @@ class Group:
     policy: Policy
     after: tuple[GroupName, ...] = ()
     """Groups that must be served before an operation on this one begins."""
+    pools: tuple[Pool, ...] = ()
+    """What a switchover pauses and resumes."""
 
     def member(self, name: MemberName) -> Member:
         """The member called `name`. Raises KeyError."""

@@ -50,6 +50,7 @@ _PRIMARY = Param(
     words="on the way back, and only there: the old primary",
 )
 _HOUR_S, _TEN_MINUTES_S, _DAY_S = 3600.0, 600.0, 86400.0
+_POOLS_S = 10.0
 _MOVES = frozenset({RunKind.FAILOVER, RunKind.SWITCHOVER, RunKind.SWITCHBACK, RunKind.EVACUATE, RunKind.DRILL})
 _HANDOVERS = _MOVES - {RunKind.FAILOVER}
 
@@ -68,6 +69,22 @@ _PROTOCOL = (
         changes=True,
         proven_by_epoch=True,
         kinds=_MOVES,
+    ),
+    Contract(
+        name="pause_pools",
+        words="Pause the PgBouncers",
+        changes=True,
+        proven_by_epoch=False,
+        kinds=_HANDOVERS,
+        limit_s=_POOLS_S,
+    ),
+    Contract(
+        name="resume_pools",
+        words="Resume the PgBouncers",
+        changes=True,
+        proven_by_epoch=False,
+        kinds=_MOVES,
+        limit_s=_POOLS_S,
     ),
     Contract(name="stop", words="Stop the old primary cleanly", changes=True, proven_by_epoch=True, kinds=_HANDOVERS),
     Contract(name="seal", words="Seal the standbys", changes=True, proven_by_epoch=True, kinds=_MOVES),

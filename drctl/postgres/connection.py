@@ -141,6 +141,11 @@ class Connection:
         statement = self.dialect.spoken(sql).encode()
         self._start(lambda: self._pgconn.send_query_params(statement, _encoded(params)), end_s)
 
+    def command(self, text: str, *, end_s: float) -> Rows:
+        """Send one command of an admin console, which knows the simple protocol only. Raises NoAnswer, ServerError."""
+        self._start(lambda: self._pgconn.send_query(text.encode()), end_s)
+        return self.receive(end_s=end_s)
+
     def encrypted(self, password: str, *, user: str) -> str:
         """The password as PostgreSQL keeps it (SCRAM-SHA-256), so that it need not be sent. Asks the server nothing."""
         return self._pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()

@@ -54,7 +54,8 @@ listen {group}
     option httpchk
     http-check send meth GET uri-lf "/primary?group={group}&member=%[srv_name]"
     http-check expect status 200
-    default-server check addr 127.0.0.1 port {check_port} inter 200ms fastinter 100ms downinter 100ms fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server check addr 127.0.0.1 port {check_port} inter 200ms fastinter 100ms downinter 100ms
+    default-server fall 2 rise 1 on-marked-down shutdown-sessions
 """
 
 _READS = """
@@ -66,7 +67,8 @@ listen {group}-read
     option httpchk
     http-check send meth GET uri-lf "/replica?group={group}&member=%[srv_name]&lag={lag}"
     http-check expect status 200
-    default-server check addr 127.0.0.1 port {check_port} inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server check addr 127.0.0.1 port {check_port} inter 500ms
+    default-server fall 2 rise 1 on-marked-down shutdown-sessions
 """
 
 

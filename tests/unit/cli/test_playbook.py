@@ -116,7 +116,7 @@ def test_show_of_what_does_not_exist_names_what_does(deployment: Deployment) -> 
 def test_a_valid_file_is_said_to_be_so(deployment: Deployment) -> None:
     result = deployment.drctl("playbook", "validate", str(SHIPPED / "failover.yaml"))
     assert result.exit_code == 0, result.output
-    assert "is valid: failover, 9 steps; its worst path takes 148.9 s of 300 s" in result.output
+    assert "is valid: failover, 10 steps; its worst path takes 148.9 s of 300 s" in result.output
 
 
 def test_all_errors_of_a_file_are_told_with_their_lines_and_the_exit_code_is_2(

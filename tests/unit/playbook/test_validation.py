@@ -45,7 +45,7 @@ def test_before_the_middle_everything_is_allowed(step: dict[str, Any], on_failur
     ],
 )
 def test_between_the_stop_and_the_promotion_nothing_may_stand_still(step: dict[str, Any], problem: str) -> None:
-    assert said("switchover", "seal", step) == [f"steps.4: {problem}"]
+    assert said("switchover", "seal", step) == [f"steps.5: {problem}"]
 
 
 @pytest.mark.parametrize("on_failure", ["rollback", "continue"])
@@ -55,7 +55,7 @@ def test_between_the_stop_and_the_promotion_a_step_goes_back_or_goes_on(on_failu
 
 @pytest.mark.parametrize("on_failure", ["abort", "ask"])
 def test_after_the_promotion_only_the_protocol_may_stop_the_run(on_failure: str) -> None:
-    assert "steps.7: after the promotion nothing but the protocol itself may stop the run" in said(
+    assert "steps.8: after the promotion nothing but the protocol itself may stop the run" in said(
         "switchover", "promote", SQL | {"on_failure": on_failure, "needs": ["promote"]}
     )
 
@@ -77,7 +77,7 @@ def test_people_may_agree_before_the_first_seal_of_a_failover_and_not_after_it()
 
 def test_a_handover_whose_stop_aborts_is_refused() -> None:
     assert said("switchover", "commit", change={"stop": {"on_failure": "abort"}}) == [
-        "steps.2: the old primary may be stopped here, and an abort would leave it so"
+        "steps.3: the old primary may be stopped here, and an abort would leave it so"
     ]
 
 
@@ -143,7 +143,7 @@ def test_the_heir_is_known_only_after_the_choice_except_in_a_handover() -> None:
     assert said("rejoin", "checkpoint", about) == ["steps.1: on: heir: there is no heir in a rejoin"]
     assert said("rejoin", "checkpoint", WAIT | {"with": {"on": "returning", "condition": "host_answers"}}) == []
     assert said("failover", "commit", WAIT | {"with": {"on": "returning", "condition": "answers"}}) == [
-        "steps.9: nobody returns in a failover"
+        "steps.10: nobody returns in a failover"
     ]
 
 
@@ -154,7 +154,7 @@ def test_a_condition_is_one_of_the_list_perhaps_with_a_not() -> None:
     ]
     assert sorted(said("failover", "commit", change={"marker": {"when": "planned"}})) == [
         "steps.6: marker belongs to the protocol and is always done when its turn comes",
-        "steps.8: commit is not safe unless marker has succeeded before it",
+        "steps.9: commit is not safe unless marker has succeeded before it",
     ]
 
 
@@ -178,7 +178,7 @@ def test_the_worst_path_counts_approvals_answers_and_the_longest_of_a_parallel()
     both = {"parallel": [SQL | {"id": "one"}, SQL | {"id": "two", "timeout": "60s"}]}
     asking = SQL | {"approval": {"timeout": "10m"}, "on_failure": "ask", "answer_within": "5m"}
     assert said("switchover", "ready", both, asking, budget="1451s") == [
-        "budget: its worst path takes 1451.4 s, and its budget is 1451 s"
+        "budget: its worst path takes 1452.4 s, and its budget is 1451 s"
     ]
 
 
@@ -219,7 +219,7 @@ def test_nothing_waits_for_people_or_turns_back_on_the_way_back(way: dict[str, A
 def test_the_way_forward_is_about_the_heir_and_the_way_back_about_the_old_primary() -> None:
     """A commit of the old primary's rule would forget the heir, which may be promoted already; and the other way round."""
     assert said("switchover", "commit", change={"commit": {"with": {"on": "primary"}}}) == [
-        "steps.10: on the way forward commit is about the heir"
+        "steps.12: on the way forward commit is about the heir"
     ]
     text = (ROOT / "playbooks" / "switchover.yaml").read_text(encoding="utf-8")
     head, _, back = text.partition("rollback:\n")
