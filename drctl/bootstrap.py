@@ -25,6 +25,10 @@ from drctl.evidence.station import audit_directory, configuration_change, scribe
 from drctl.model.errors import InvalidInput, Unreachable
 from drctl.model.event import Alarm, ControllerStarted, Severity
 from drctl.model.takeover import Finding, FindingSeverity
+from drctl.notify.build import channels
+from drctl.notify.courier import Courier, Delivery
+from drctl.notify.notice import suppressed
+from drctl.notify.notifier import Notifier
 from drctl.outside.web import Web
 from drctl.postgres import PostgresDatabase
 from drctl.postgres.business import Business
@@ -46,9 +50,11 @@ if TYPE_CHECKING:
 
     from drctl.config import Configuration
     from drctl.model.check import BusinessCheck, CheckVerdict
+    from drctl.model.event import Event
     from drctl.model.identity import CenterName, GroupName, MemberName
     from drctl.model.takeover import AdminAccess, Takeover
     from drctl.model.topology import Address, Group
+    from drctl.ports import Clock
 
 CONNECT_TIMEOUT_S = 3.0
 CLOSE_TIMEOUT_S = 2.0
@@ -101,7 +107,8 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         clock=clock,
         tell=station.emit,
     )
-    events = Fanout([station, audit])
+    people = notifier(configuration, center, clock, station.emit)
+    events = Fanout([station, audit, people])
     publisher = Publisher(
         topology,
         ports.coordinator,
@@ -126,6 +133,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
     signal.signal(signal.SIGINT, lambda *_: loop.stop())
     station.start()
     audit.start()
+    people.start()
     events.emit(ControllerStarted(center=center, version=version))
     changed = configuration_change(directory, configuration.effective, center=center, digest=configuration.digest)
     if changed is not None:
@@ -141,8 +149,21 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
         ports.host.close()
         ports.database.close()
         publisher.close()
+        people.close(deadline_s=CLOSE_TIMEOUT_S)
         ledger.close(deadline_s=CLOSE_TIMEOUT_S)
         station.close(deadline_s=CLOSE_TIMEOUT_S)
+
+
+def notifier(configuration: Configuration, center: CenterName, clock: Clock, tell: Callable[[Event], None]) -> Notifier:
+    """Who tells people, and through which channels. Raises InvalidInput when a secret is not where the file says."""
+    cluster = configuration.topology.cluster
+    delivery = Delivery(
+        now_s=clock.now_s,
+        tell=tell,
+        summary=lambda count: suppressed(count, cluster=cluster, center=center, at_utc=clock.utc()),
+    )
+    couriers = [Courier(channel, delivery) for channel in channels(configuration.notifications)]
+    return Notifier(couriers, cluster=cluster, center=center, clock=clock)
 
 
 def marker_ledger() -> MarkerLedger:

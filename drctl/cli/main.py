@@ -35,6 +35,7 @@ _COMMANDS = {
     "doctor": "doctor:doctor",
     "config": "config:config",
     "routing": "routing:routing",
+    "notify": "notify:notify",
     "controller": "controller:controller",
     "completion": "completion:completion",
     "version": "version:version_command",

@@ -18,6 +18,7 @@ from drctl.config.configuration import (
     ZooKeeperSettings,
 )
 from drctl.config.entries import ClusterEntry, DrillsEntry, GroupEntry, expected_at
+from drctl.config.notifications import notifications
 from drctl.config.policy_keys import FIELD_OF_KEY, defaults, given
 from drctl.config.problem import KeyPath, Problem, dotted
 from drctl.config.scalars import in_file_form
@@ -55,6 +56,7 @@ def build(entry: ClusterEntry, *, file: str, warnings: Sequence[Problem]) -> Con
         pgbouncer=PgBouncerSettings(
             user=entry.pgbouncer.user, password=entry.pgbouncer.password, sslmode=entry.pgbouncer.sslmode
         ),
+        notifications=notifications(entry.notifications),
         playbooks=entry.playbooks,
         audit=AuditSettings(directory=entry.audit.directory),
         file=file,

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from drctl.config.problem import Problem
 from drctl.config.secret import Secret
 from drctl.drill.calendar import CalendarEntry, Freeze
+from drctl.model.event import Severity
 from drctl.model.topology import Address, Topology
 
 OWN_CHECKS = Path("/etc/drctl/checks")
@@ -95,6 +97,60 @@ class DrillSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """A program of the hospital's that takes JSON."""
+
+    name: str
+    severity: Severity
+    language: str
+    """Empty means that of all notifications."""
+    per_minute: int
+    url: Secret
+    token: Secret | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotSettings:
+    """A group robot of WeCom or DingTalk."""
+
+    name: str
+    severity: Severity
+    language: str
+    per_minute: int
+    kind: Literal["wecom", "dingtalk"]
+    url: Secret
+    secret: Secret | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """A mail server and those who read."""
+
+    name: str
+    severity: Severity
+    language: str
+    per_minute: int
+    host: str
+    port: int
+    security: str
+    user: str
+    password: Secret | None
+    sender: str
+    recipients: tuple[str, ...]
+
+
+ChannelSettings = WebhookSettings | RobotSettings | MailSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationSettings:
+    """Who is told what happened."""
+
+    language: str = "zh"
+    channels: tuple[ChannelSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All of cluster.yaml."""
 
@@ -104,6 +160,7 @@ class Configuration:
     database: DatabaseSettings
     replication: ReplicationSettings
     pgbouncer: PgBouncerSettings = PgBouncerSettings()
+    notifications: NotificationSettings = NotificationSettings()
     playbooks: Path = OWN_PLAYBOOKS
     """The folder of the hospital's own playbooks; it need not exist."""
     audit: AuditSettings = AuditSettings()

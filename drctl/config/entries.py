@@ -20,11 +20,16 @@ from drctl.config.scalars import (
     HostName,
     HttpAddress,
     Label,
+    LanguageWord,
+    Line,
+    MailAddress,
     Name,
+    PerMinute,
     Port,
     RoleName,
     RootPath,
     SecretReference,
+    SecurityWord,
     Size,
     SslMode,
     ZooKeeperAddress,
@@ -32,6 +37,7 @@ from drctl.config.scalars import (
 )
 from drctl.drill.calendar import Days
 from drctl.model.drill import DrillKind
+from drctl.model.event import Severity
 from drctl.model.topology import MemberKind
 
 if TYPE_CHECKING:
@@ -42,11 +48,13 @@ if TYPE_CHECKING:
     Kind = MemberKind
     DrillKindWord = DrillKind
     DaysWord = Days
+    SeverityWord = Severity
 else:
     PolicyKeys = PolicyEntry
     Kind = choice(MemberKind)
     DrillKindWord = choice(DrillKind)
     DaysWord = choice(Days)
+    SeverityWord = choice(Severity)
 
 
 class Entry(BaseModel):
@@ -221,6 +229,76 @@ class DrillsEntry(Entry):
     """Times in which none of them runs, by name."""
 
 
+class ChannelEntry(Entry):
+    """One way to people."""
+
+    severity: SeverityWord = Severity.WARNING
+    """The least that is sent: `info`, `warning` or `alarm`."""
+    language: LanguageWord | None = None
+    """Without it, that of all notifications."""
+    per_minute: PerMinute = 10
+    """Messages at most; more are counted, and the count is told."""
+
+
+class WebhookEntry(ChannelEntry):
+    """A program of the hospital's that takes JSON."""
+
+    url: SecretReference
+    """Where its address is kept."""
+    token: SecretReference | None = None
+    """Sent as `Authorization: Bearer`."""
+
+
+class WeComEntry(ChannelEntry):
+    """A group robot of WeCom (企业微信)."""
+
+    url: SecretReference
+    """Where its address is kept, key included."""
+
+
+class DingTalkEntry(ChannelEntry):
+    """A group robot of DingTalk (钉钉)."""
+
+    url: SecretReference
+    """Where its address is kept, access token included."""
+    secret: SecretReference | None = None
+    """With which messages are signed (加签)."""
+
+
+class MailEntry(ChannelEntry):
+    """A mail server and those who read."""
+
+    host: HostName
+    """The mail server."""
+    port: Port = 25
+    """Usually 25; with `security: starttls` 587, with `tls` 465."""
+    security: SecurityWord = "none"
+    """`none`, `starttls` or `tls`; the server's certificate is checked."""
+    user: Line | None = None
+    """As whom to log in; without it nobody does."""
+    password: SecretReference | None = None
+    """A reference."""
+    sender: MailAddress
+    """From whom."""
+    recipients: list[MailAddress] = Field(min_length=1)
+    """To whom."""
+
+
+class NotificationsEntry(Entry):
+    """Who is told what happened. The leader tells; each controller tells of its own lost coordinator."""
+
+    language: LanguageWord = "zh"
+    """`zh` or `en`."""
+    webhooks: dict[Name, WebhookEntry] = {}
+    """Programs of the hospital's, by name."""
+    mail: dict[Name, MailEntry] = {}
+    """Mail, by name."""
+    wecom: dict[Name, WeComEntry] = {}
+    """Robots of WeCom, by name."""
+    dingtalk: dict[Name, DingTalkEntry] = {}
+    """Robots of DingTalk, by name."""
+
+
 class ClusterEntry(Entry):
     """A deployment of drctl: the same file in every center."""
 
@@ -246,6 +324,8 @@ class ClusterEntry(Entry):
     """The replicated databases, by name."""
     drills: DrillsEntry = DrillsEntry()
     """How drills are run, and when."""
+    notifications: NotificationsEntry = NotificationsEntry()
+    """Who is told what happened."""
     policy: PolicyKeys = PolicyEntry()
     """Times, numbers and choices for every group."""
 

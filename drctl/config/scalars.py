@@ -28,6 +28,7 @@ NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,62}$"
 """PostgreSQL cuts an `application_name` after 63 bytes."""
 _HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,252}[A-Za-z0-9])?"
 _ROLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_$-]{0,62}$"
+_MAIL_PATTERN = r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}$"
 _WINDOW_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -102,6 +103,18 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("is no whole number")
     return value
+
+
+def _per_minute(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= 60:
+        raise ValueError("is no such number")
+    return value
+
+
+def _line(text: str) -> str:
+    if not text.strip() or len(text) > 200 or not text.isprintable():
+        raise ValueError("has another form")
+    return text
 
 
 def _label(text: str) -> str:
@@ -219,6 +232,36 @@ SslMode = Annotated[
     _matching(f"^({'|'.join(SSL_MODES)})$"),
     WithJsonSchema({"type": "string", "enum": list(SSL_MODES)}),
     Expected(words=f"one of {', '.join(SSL_MODES)}", example="prefer"),
+]
+LanguageWord = Annotated[
+    str,
+    _matching("^(zh|en)$"),
+    WithJsonSchema({"type": "string", "enum": ["zh", "en"]}),
+    Expected(words="zh or en", example="zh"),
+]
+SecurityWord = Annotated[
+    str,
+    _matching("^(none|starttls|tls)$"),
+    WithJsonSchema({"type": "string", "enum": ["none", "starttls", "tls"]}),
+    Expected(words="one of none, starttls, tls", example="starttls"),
+]
+MailAddress = Annotated[
+    str,
+    _matching(_MAIL_PATTERN),
+    _text_schema(_MAIL_PATTERN, "drctl@hospital.example"),
+    Expected(words="a mail address", example="drctl@hospital.example"),
+]
+Line = Annotated[
+    str,
+    _reading(_line),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200}),
+    Expected(words="one line of text", example="drctl"),
+]
+PerMinute = Annotated[
+    int,
+    BeforeValidator(_per_minute),
+    WithJsonSchema({"type": "integer", "minimum": 2, "maximum": 60}),
+    Expected(words="a whole number from 2 to 60", example="10"),
 ]
 Window = Annotated[
     str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,8 +21,8 @@ def json_schema() -> dict[str, Any]:
     schema = ClusterEntry.model_json_schema()
     definitions: dict[str, Any] = schema["$defs"]
     _finish(schema, ClusterEntry, _docstrings(ClusterEntry))
-    for entry in Entry.__subclasses__():
-        if entry is not ClusterEntry:
+    for entry in _kinds_of(Entry):
+        if entry is not ClusterEntry and entry.__name__ in definitions:
             _finish(definitions[entry.__name__], entry, _docstrings(entry))
     words = _docstrings(Policy)
     _finish(definitions["PolicyEntry"], PolicyEntry, {key: words.get(name, "") for key, name in FIELD_OF_KEY.items()})
@@ -31,6 +32,12 @@ def json_schema() -> dict[str, Any]:
         "title": "drctl cluster.yaml",
         **{key: value for key, value in schema.items() if key != "title"},
     }
+
+
+def _kinds_of(entry: type[Entry]) -> Iterator[type[Entry]]:
+    for kind in entry.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 def _finish(definition: dict[str, Any], entry: type[BaseModel], words: dict[str, str]) -> None:
@@ -53,9 +60,12 @@ def _finish(definition: dict[str, Any], entry: type[BaseModel], words: dict[str,
 
 def _docstrings(owner: type) -> dict[str, str]:
     """The text below each attribute, read from the source: what the code says and what users read is one sentence."""
+    found: dict[str, str] = {}
+    for base in owner.__bases__:
+        if base not in {object, BaseModel}:
+            found |= _docstrings(base)
     body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
     assert isinstance(body, ast.ClassDef), "the source of a class is a class"
-    found: dict[str, str] = {}
     for statement, following in zip(body.body, body.body[1:], strict=False):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue

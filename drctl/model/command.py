@@ -158,3 +158,5 @@ class WebRequest:
     body: str = ""
     content_type: str = ""
     """Empty means that of JSON, where there is a body."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Beside those that every request has."""

@@ -185,6 +185,18 @@ class ConfigurationChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationEnded:
+    """A message to people was handed over, or given up."""
+
+    name: ClassVar[str] = "notification_ended"
+    channel: str
+    delivered: bool
+    tries: int
+    title: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """Something that a person should know; `remedy` is what to do."""
 
@@ -210,5 +222,6 @@ Event = (
     | RequestSeen
     | RequestAnswered
     | ConfigurationChanged
+    | NotificationEnded
     | Alarm
 )

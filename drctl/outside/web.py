@@ -91,7 +91,7 @@ def _headers(request: WebRequest, key: str) -> dict[str, str]:
     headers = {"User-Agent": f"drctl/{version('drctl')}", "Idempotency-Key": key, "Connection": "close"}
     if request.body:
         headers["Content-Type"] = f"{request.content_type}; charset=utf-8"
-    return headers
+    return headers | dict(request.headers)
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

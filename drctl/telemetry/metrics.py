@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from drctl.model.event import Alarm, Event, RunEnded, RunStarted, StepChanged
+from drctl.model.event import Alarm, Event, NotificationEnded, RunEnded, RunStarted, StepChanged
 from drctl.model.identity import GroupName, RunId
 from drctl.model.playbook import RunKind
 from drctl.model.run import Outcome, StepStatus
@@ -57,6 +57,12 @@ class Metrics:
             registry=self._registry,
         )
         self._alarms = Counter("drctl_alarms", "Alarms raised, by code", ["code", "severity"], registry=self._registry)
+        self._notifications = Counter(
+            "drctl_notifications",
+            "Messages to people, by channel and by whether they were handed over",
+            ["channel", "result"],
+            registry=self._registry,
+        )
         self._registry.register(_SnapshotCollector(published))
         ProcessCollector(registry=self._registry)
 
@@ -74,6 +80,9 @@ class Metrics:
                 if event.kind in _MOVES:
                     self._failovers.labels(event.kind.value, event.outcome.value).inc()
                 self._kinds.pop(event.run, None)
+            case NotificationEnded():
+                result = "delivered" if event.delivered else "given_up"
+                self._notifications.labels(event.channel, result).inc()
             case Alarm():
                 self._alarms.labels(event.code, event.severity.value).inc()
             case _:
