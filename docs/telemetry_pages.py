@@ -34,6 +34,9 @@ ROUTES = {
     "/explain": "what would happen if the primary died now; `group=` where there are several",
     "/config": "the configuration in force, by key path; secrets only as their references",
     "/metrics": "for Prometheus: see [metrics](metrics.md)",
+    "/events": "the same as server-sent events: `hello` with the paths that are answered, `cluster` when something has"
+    " changed, else `beat` once a second. At most 32 listeners, 503 to the next",
+    "/console": "[a page for people](../how-to/console.md), with its own files and the runbooks below it; `/` leads there",
     "/runs/ID": "one run, under way or ended, step by step",
 }
 
@@ -50,7 +53,8 @@ def http() -> str:
         "HTTP",
         "Every controller answers at `centers.NAME.http` of its center, from memory: what it answers does not wait for a",
         "database or for ZooKeeper, and goes on while ZooKeeper is away. Methods are GET, HEAD and OPTIONS. A body is JSON,",
-        'but for `/metrics`; an error is `{"error": ..., "remedy": ...}`.\n',
+        'but for `/metrics`, `/events` and `/console`; an error is `{"error": ..., "remedy": ...}`. Pages of other sites cannot',
+        "read the answers; those of the other controllers can (`Access-Control-Allow-Origin`).\n",
         "## Checks: 200 or 503\n",
         "For load balancers and supervisors. `member=NAME` names the member that is asked about; without it that is the",
         "group's member in the controller's own center. `group=NAME` is needed where there are several groups and no member",

@@ -81,7 +81,7 @@ def run_controller(configuration: Configuration, center: CenterName) -> None:
     topology = configuration.topology
     station = Station(
         center=center,
-        address=topology.center(center).http,
+        topology=topology,
         clock=clock,
         stream=sys.stderr,
         configuration=configuration.effective,

@@ -43,7 +43,9 @@ def cluster_snapshot(
         connected=connected,
         config_digest=config_digest,
         centers=tuple(
-            CenterSnapshot(name=known.name, label=known.label, controller=known.name in controllers)
+            CenterSnapshot(
+                name=known.name, label=known.label, controller=known.name in controllers, http=str(known.http)
+            )
             for known in topology.centers
         ),
         groups=tuple(groups),

@@ -220,6 +220,8 @@ class CenterSnapshot:
     label: str
     controller: bool
     """Whether its controller has a living session with the coordinator, as of the observer's last contact with it."""
+    http: str = ""
+    """Where its controller answers, HOST:PORT; empty when an older version tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

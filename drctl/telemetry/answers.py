@@ -14,6 +14,10 @@ from drctl.telemetry.publication import Published, dump
 ALIVE_S = 10.0
 """A loop that has told nothing for this long hangs: whoever supervises the controller should start it again."""
 
+EVENTS = "/events"
+"""Answered by the server itself, as long as the listener stays."""
+CONSOLE = "/console"
+
 JSON_TYPE = "application/json; charset=utf-8"
 
 
@@ -24,6 +28,9 @@ class Answer:
     status: int
     body: bytes
     content_type: str = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+    etag: str = ""
+    """Of what does not change while the controller runs; what has none is never kept by a browser."""
 
 
 class Answers:
@@ -36,11 +43,14 @@ class Answers:
         metrics: Callable[[], bytes],
         metrics_type: str,
         configuration: Mapping[str, str],
+        pages: Callable[[str], Answer | None] = lambda _: None,
     ) -> None:
+        """`pages` answers by path what does not depend on the deployment; None when it has nothing there."""
         self._published = published
         self._metrics = metrics
         self._metrics_type = metrics_type
         self._configuration = dict(configuration)
+        self._pages = pages
         self._routes: Mapping[str, Callable[[Mapping[str, str]], Answer]] = {
             "/primary": lambda query: self._of_member(query, lambda member: member.writable),
             "/read-write": lambda query: self._of_member(query, lambda member: member.writable),
@@ -62,11 +72,17 @@ class Answers:
             return self._run(RunId(path.removeprefix("/runs/")))
         route = self._routes.get(path)
         if route is None:
-            return _error(404, f"there is nothing at {path}", f"known: {', '.join([*self._routes, '/runs/ID'])}")
+            known = ", ".join([*self.routes, "/runs/ID"])
+            return self._pages(path) or _error(404, f"there is nothing at {path}", f"known: {known}")
         try:
             return route(query)
         except _NoAnswer as no_answer:
             return no_answer.answer
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """What is answered, but for what has a name in its path."""
+        return (*self._routes, EVENTS, CONSOLE)
 
     def _of_member(self, query: Mapping[str, str], holds: Callable[[MemberSnapshot], bool]) -> Answer:
         group, member = self._asked_member(query)

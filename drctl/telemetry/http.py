@@ -1,6 +1,6 @@
 """A small HTTP server in one thread of its own: answers come from memory, so no client holds up another, or the loop.
 
-Bounded: bytes of a request, time between and for requests, connections.
+Bounded: bytes of a request, time between and for requests, connections, and those among them that listen to a stream.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -28,6 +28,9 @@ READ_TIMEOUT_S = 10.0
 """From one answer, or from the connection, to the end of the next request."""
 WRITE_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 256
+STREAMS_MAX = 32
+STREAM_PACE_S = 0.1
+"""How often a stream is asked for what is due: how late a picture may be."""
 CLOSING_TURNS = 5
 """Of the event loop: a connection that was being accepted when the server closed is there after one or two."""
 START_TIMEOUT_S = 5.0
@@ -36,6 +39,7 @@ START_TIMEOUT_S = 5.0
 # Python ships it, several times a request.
 SWITCH_INTERVAL_S = 0.0005
 
+EVENT_TYPE = "text/event-stream"
 _METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -46,13 +50,33 @@ class Router(Protocol):
         """The answer to a request."""
 
 
+class Stream(Protocol):
+    """What one listener is sent, as long as it stays."""
+
+    def due(self) -> bytes:
+        """What is to be sent now; empty when there is nothing."""
+
+
 class HttpServer:
     """Serves a router's answers at one address."""
 
-    def __init__(self, address: Address, router: Router, *, key: str) -> None:
-        """`key` is where the configuration names the address, for a message."""
+    def __init__(
+        self,
+        address: Address,
+        router: Router,
+        *,
+        key: str,
+        streams: Mapping[str, Callable[[], Stream]] | None = None,
+        origins: Collection[str] = (),
+    ) -> None:
+        """`key` is where the configuration names the address, for a message; `streams` are opened by path.
+
+        Pages that came from `origins` may read the answers.
+        """
         self._address = address
         self._router = router
+        self._openers = dict(streams or {})
+        self._origins = frozenset(origins)
         self._key = key
         self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="drctl-http", daemon=True)
@@ -60,6 +84,7 @@ class HttpServer:
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._connections = 0
+        self._streams = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
     def start(self) -> None:
@@ -120,16 +145,61 @@ class HttpServer:
         except asyncio.IncompleteReadError:
             return False
         except asyncio.LimitOverrunError:
-            await _send(writer, _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), _Request())
+            await self._send(writer, _refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), _Request())
             return False
         request = _parse(head)
-        await _send(writer, self._answer(request), request)
+        opener = self._openers.get(request.path) if request.refused is None else None
+        if opener is not None and request.method == "GET" and self._streams < STREAMS_MAX:
+            await self._stream(opener(), reader, writer, request)
+            return False
+        answer = self._answer(request) if opener is None else _of_stream(request)
+        await self._send(writer, answer, request)
         return request.keep_alive
+
+    async def _stream(
+        self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: _Request
+    ) -> None:
+        self._streams += 1
+        try:
+            # Without a length: it ends with the connection.
+            head = [f"Content-Type: {EVENT_TYPE}", "Cache-Control: no-store", "Connection: close"]
+            writer.write(_head(HTTPStatus.OK, [*head, *self._permission(request)]))
+            while not (reader.at_eof() or writer.transport.is_closing()):
+                writer.write(stream.due())
+                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                    await writer.drain()
+                await asyncio.sleep(STREAM_PACE_S)
+        finally:
+            self._streams -= 1
 
     def _answer(self, request: _Request) -> Answer:
         if request.refused is not None:
             return _refusal(request.refused)
         return self._router.answer(request.path, request.query)
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer, request: _Request) -> None:
+        same = answer.etag != "" and answer.etag == request.etag
+        body = b"" if same else answer.body
+        head = [
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {len(body)}",
+            f"Cache-Control: {'no-cache' if answer.etag else 'no-store'}",
+            f"Allow: {', '.join(_METHODS)}",
+            f"Connection: {'keep-alive' if request.keep_alive else 'close'}",
+            *([f"ETag: {answer.etag}"] if answer.etag else []),
+            *(f"{name}: {value}" for name, value in answer.headers),
+            *self._permission(request),
+        ]
+        status = HTTPStatus.NOT_MODIFIED if same else HTTPStatus(answer.status)
+        writer.write(_head(status, head) + (b"" if request.method == "HEAD" else body))
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await writer.drain()
+
+    def _permission(self, request: _Request) -> list[str]:
+        """For the page of another controller, and for no other page: the network of a hospital has browsers in it."""
+        if request.origin not in self._origins:
+            return ["Vary: Origin"]
+        return ["Vary: Origin", f"Access-Control-Allow-Origin: {request.origin}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +208,10 @@ class _Request:
     path: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     keep_alive: bool = False
+    origin: str = ""
+    """Where the page came from that asks; empty when no page of another origin does."""
+    etag: str = ""
+    """Of what the browser has."""
     refused: HTTPStatus | None = None
     """Why it is no request that this server answers; None when it is one."""
 
@@ -160,22 +234,24 @@ def _parse(head: bytes) -> _Request:
         return _Request(refused=HTTPStatus.BAD_REQUEST)
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
-    return _Request(method=method, path=url.path.rstrip("/") or "/", query=query, keep_alive=keep_alive)
-
-
-async def _send(writer: asyncio.StreamWriter, answer: Answer, request: _Request) -> None:
-    status = HTTPStatus(answer.status)
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        f"Content-Type: {answer.content_type}\r\n"
-        f"Content-Length: {len(answer.body)}\r\n"
-        "Cache-Control: no-store\r\n"
-        f"Allow: {', '.join(_METHODS)}\r\n"
-        f"Connection: {'keep-alive' if request.keep_alive else 'close'}\r\n\r\n"
+    return _Request(
+        method=method,
+        path=url.path.rstrip("/") or "/",
+        query=query,
+        keep_alive=keep_alive,
+        origin=headers.get("origin", ""),
+        etag=headers.get("if-none-match", ""),
     )
-    writer.write(head.encode("latin-1") + (b"" if request.method == "HEAD" else answer.body))
-    async with asyncio.timeout(WRITE_TIMEOUT_S):
-        await writer.drain()
+
+
+def _head(status: HTTPStatus, lines: list[str]) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status.value} {status.phrase}", *lines, "", ""]).encode("latin-1")
+
+
+def _of_stream(request: _Request) -> Answer:
+    """To who asks for a stream without listening, and to the listener too many: that one asks another controller."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE if request.method == "GET" else HTTPStatus.OK
+    return Answer(status=status.value, body=b"", content_type=EVENT_TYPE)
 
 
 def _refusal(status: HTTPStatus) -> Answer:

@@ -20,12 +20,20 @@ class Publication:
     snapshot: ClusterSnapshot
     at_s: float
     _cluster: bytes = b""
+    _line: bytes = b""
 
     def cluster_json(self) -> bytes:
         """The body of `/cluster`, made once however often it is asked for."""
         if not self._cluster:
             self._cluster = dump(to_json(heads_only(self.snapshot)))
         return self._cluster
+
+    def cluster_line(self) -> bytes:
+        """The same in one line, for the listeners of `/events`."""
+        if not self._line:
+            told = to_json(heads_only(self.snapshot))
+            self._line = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._line
 
 
 class Published:

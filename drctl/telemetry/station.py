@@ -8,9 +8,11 @@ from typing import TextIO
 from drctl.model.event import Event
 from drctl.model.identity import CenterName
 from drctl.model.snapshot import ClusterSnapshot
-from drctl.model.topology import Address
+from drctl.model.topology import Topology
 from drctl.ports import Clock
-from drctl.telemetry.answers import Answers
+from drctl.telemetry.answers import EVENTS, Answers
+from drctl.telemetry.console import Console
+from drctl.telemetry.events import Events
 from drctl.telemetry.exposure import Exposure
 from drctl.telemetry.http import HttpServer
 from drctl.telemetry.log import Fanout, Log, LogFormat
@@ -25,7 +27,7 @@ class Station:
         self,
         *,
         center: CenterName,
-        address: Address,
+        topology: Topology,
         clock: Clock,
         stream: TextIO,
         configuration: Mapping[str, str],
@@ -36,10 +38,22 @@ class Station:
         self._exposure = Exposure()
         self._log = Log(stream, center=center, clock=clock, form=form)
         self._sink = Fanout([self._log, self._metrics])
+        origins = tuple(f"http://{known.http}" for known in topology.centers)
         answers = Answers(
-            self._published, metrics=self._metrics.text, metrics_type=CONTENT_TYPE, configuration=configuration
+            self._published,
+            metrics=self._metrics.text,
+            metrics_type=CONTENT_TYPE,
+            configuration=configuration,
+            pages=Console(origins=origins).answer,
         )
-        self.server = HttpServer(address, answers, key=f"centers.{center}.http")
+        events = Events(self._published, clock, routes=answers.routes)
+        self.server = HttpServer(
+            topology.center(center).http,
+            answers,
+            key=f"centers.{center}.http",
+            streams={EVENTS: events.listen},
+            origins=origins,
+        )
 
     def start(self) -> None:
         """Answer. Raises InvalidInput when the address cannot be had."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+from dataclasses import replace
 
 from drctl.model.event import ControllerStarted
 from drctl.model.identity import CenterName
@@ -12,15 +13,19 @@ from drctl.model.snapshot import ClusterSnapshot
 from drctl.model.topology import Address
 from drctl.telemetry.codec import from_json
 from drctl.telemetry.station import Station
-from tests.unit.telemetry.example import cluster
+from tests.unit.telemetry.example import TOPOLOGY, cluster
 from tests.unit.telemetry.test_answers import FakeClock
+
+LOCAL = replace(
+    TOPOLOGY, centers=tuple(replace(one, http=Address(host="127.0.0.1", port=0)) for one in TOPOLOGY.centers)
+)
 
 
 def test_what_goes_in_is_answered_logged_and_measured() -> None:
     stream = io.StringIO()
     station = Station(
         center=CenterName("zhaohui"),
-        address=Address(host="127.0.0.1", port=0),
+        topology=LOCAL,
         clock=FakeClock(),
         stream=stream,
         configuration={"cluster": "lab"},
