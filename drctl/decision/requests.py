@@ -53,16 +53,8 @@ def answer_request(view: GroupView, memory: Memory, diagnosis: Diagnosis) -> Dec
             )
         case RequestKind.REJOIN | RequestKind.REINIT:
             return _rejoin(view, diagnosis, request)
-        case (
-            RequestKind.ABORT
-            | RequestKind.CONTINUE
-            | RequestKind.APPROVE
-            | RequestKind.REJECT
-            | RequestKind.DRILL
-            | RequestKind.DRILL_ABORT
-            | RequestKind.DRILL_CONFIRM
-        ):
-            raise AssertionError(f"{request.kind} is about a run, or a drill")
+        case RequestKind.ABORT | RequestKind.CONTINUE | RequestKind.APPROVE | RequestKind.REJECT:
+            raise AssertionError(f"{request.kind} is about a run")
         case _:
             assert_never(request.kind)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drctl.model.drill import DrillWish
 from drctl.model.identity import GroupName, MemberName, RunId
 
 
@@ -27,18 +26,10 @@ class RequestKind(StrEnum):
     """Let a run go on although a step failed that asks."""
     APPROVE = "approve"
     REJECT = "reject"
-    DRILL = "drill"
-    """Begin a drill."""
-    DRILL_ABORT = "drill_abort"
-    """End the drill that is under way, and bring the group home."""
-    DRILL_CONFIRM = "drill_confirm"
-    """Confirm a line of a tabletop drill's sheet."""
 
 
 ABOUT_A_RUN = frozenset({RequestKind.ABORT, RequestKind.CONTINUE, RequestKind.APPROVE, RequestKind.REJECT})
 """What is said to a run that is under way."""
-ABOUT_DRILLS = frozenset({RequestKind.DRILL, RequestKind.DRILL_ABORT, RequestKind.DRILL_CONFIRM})
-"""What is answered beside the decision about the group: see drctl.controller.drills."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +51,6 @@ class Request:
     """The run that it is about; None for all that begins one."""
     step: str = ""
     """The step that it is about; empty means the one that waits."""
-    drill: DrillWish | None = None
-    """What it asks of drills; None for all that is about something else."""
     made_utc: str
 
 

@@ -49,9 +49,6 @@ def heard(run: Run, request: Request, *, now_utc: str) -> Heeded | Unheeded:
             | RequestKind.REINIT
             | RequestKind.PAUSE
             | RequestKind.RESUME
-            | RequestKind.DRILL
-            | RequestKind.DRILL_ABORT
-            | RequestKind.DRILL_CONFIRM
         ):
             raise AssertionError(f"{request.kind} is not about a run")
         case _:
