@@ -25,8 +25,8 @@ from drctl.model.units import DURATION_PATTERN, SIZE_PATTERN
 from tests.unit.telemetry.example import NOW_UTC, run
 
 REFERENCE = Path(__file__).parent / "reference"
-NO_EFFECT = {"rto_target"}
-"""Keys that are read and checked, and that nothing acts upon yet; see explanation/limits.md."""
+NO_EFFECT = {"calendar", "freezes", "announce", "copy_rate", "keep_free"}
+"""Keys of `drills` that are read and checked, and that nothing acts upon yet; see explanation/limits.md."""
 
 
 _PATTERNS = {DURATION_PATTERN: "duration", SIZE_PATTERN: "size"}
@@ -111,7 +111,14 @@ def configuration() -> str:
         ("replication", "ReplicationEntry", None),
         ("groups.NAME", "GroupEntry", None),
         ("groups.NAME.members.NAME", "MemberEntry", None),
+        ("groups.NAME.pgbouncers.NAME", "PoolEntry", None),
+        ("pgbouncer", "PgBouncerEntry", None),
         ("policy, and groups.NAME.policy", "PolicyEntry", None),
+        ("audit", "AuditEntry", None),
+        ("drills", "DrillsEntry", None),
+        ("drills.calendar.NAME", "DrillEntry", None),
+        ("drills.freezes.NAME", "FreezeEntry", None),
+        ("notifications", "NotificationsEntry", None),
     )
     parts = [
         "One file, `cluster.yaml`, the same in every center. drctl reads `$DRCTL_CONFIG`, else `/etc/drctl/cluster.yaml`.",

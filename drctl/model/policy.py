@@ -62,8 +62,6 @@ class Policy:
     """Before an operation that failed is tried again; doubled each time, up to `retry_after_max_s`."""
     retry_after_max_s: float = 60.0
     """The longest wait before another try."""
-    rto_target_s: float = 600.0
-    """The budget that was promised."""
 
     # Choosing
     sync_count: int = 1

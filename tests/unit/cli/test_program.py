@@ -152,7 +152,7 @@ def test_the_configuration_is_shown_with_its_defaults(deployment: Deployment) ->
     output = deployment.drctl("config", "show").output
     assert "groups.lis.policy.suspicion" in output
     told = json.loads(deployment.drctl("config", "show", "-f", "json").output)
-    assert told["groups.lis.policy.rto_target"] == "10m"
+    assert told["groups.lis.policy.suspicion"] == "1500ms"
     assert "3 centers, 1 group, 3 members" in deployment.drctl("config", "validate").output
     assert json.loads(deployment.drctl("config", "schema").output) == json_schema()
 
