@@ -36,6 +36,7 @@ _COMMANDS = {
     "config": "config:config",
     "routing": "routing:routing",
     "notify": "notify:notify",
+    "host": "host:host",
     "controller": "controller:controller",
     "completion": "completion:completion",
     "version": "version:version_command",
