@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaos.lab.errors import LabError
-
 if TYPE_CHECKING:
-    from chaos.lab.lab import Lab
+    from chaos.bench.system import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,51 +15,83 @@ class BenchFault:
     """One row of the table."""
 
     name: str
-    inject: Callable[[Lab, str], None]
-    """Given the lab and the primary's member name."""
-    heal: Callable[[Lab, str], None]
-    moves: bool
-    """Whether the primary is expected to move."""
+    inject: Callable[[System, str], None]
+    """Given the system and the name of the member that was primary."""
+    heal: Callable[[System, str], None]
+    interrupts: bool
+    """Whether service is expected to stop for a moment; otherwise the longest gap is what is measured."""
     zookeeper_leader_with_it: bool | None = None
     """Whether ZooKeeper's leader must be in the primary's center; None when it does not matter."""
-    lasts_s: float = 0.0
-    """How long the fault stays before it is healed, when service does not wait for that."""
+    watched_s: float = 3.0
+    """Some faults take a moment to bite; service that has not stopped by then is not going to."""
+    heals_after_s: float | None = None
+    """How long the fault lasts whatever becomes of service; None: until service is back, or is given up."""
     median_max_s: float
     """Required of the median."""
     max_max_s: float | None
     """Required of the greatest; None when only the median is."""
 
 
-def _center(lab: Lab, primary: str) -> str:
-    return lab.member(primary).center
+def _center(system: System, primary: str) -> str:
+    return system.lab.member(primary).center
 
 
-def _standby_center(lab: Lab, primary: str) -> str:
-    return next(name for name in lab.centers if name != _center(lab, primary))
+def _others(system: System, primary: str) -> list[str]:
+    return [name for name in system.lab.centers if name != _center(system, primary)]
 
 
-def _switch(lab: Lab, primary: str) -> None:
-    done = lab.drctl("switchover", lab.member(primary).group, "--yes", "--reason", "bench")
-    if done.returncode != 0:
-        raise LabError(f"drctl switchover ended with {done.returncode}: {done.stderr[-300:]}")
+def _power_off_primary(system: System, primary: str) -> None:
+    system.lab.power_off(_center(system, primary))
 
 
-def _lose_quorum(lab: Lab, primary: str) -> None:
-    for name in [name for name in lab.centers if name != _center(lab, primary)]:
-        lab.faults.kill_zookeeper(name)
+def _power_on_primary(system: System, primary: str) -> None:
+    system.power_on(_center(system, primary))
 
 
-def _restore_quorum(lab: Lab, primary: str) -> None:
-    for name in [name for name in lab.centers if name != _center(lab, primary)]:
-        lab.faults.start_zookeeper(name)
+def _isolate(system: System, primary: str) -> None:
+    system.lab.faults.isolate(_center(system, primary))
 
 
-def _nothing(_lab: Lab, _primary: str) -> None:
+def _heal_network(system: System, primary: str) -> None:
+    system.lab.faults.heal(_center(system, primary))
+
+
+def _kill_postmaster(system: System, primary: str) -> None:
+    system.lab.faults.kill_postmaster(primary)
+
+
+def _freeze(system: System, primary: str) -> None:
+    system.lab.faults.freeze(primary)
+
+
+def _thaw(system: System, primary: str) -> None:
+    system.lab.faults.thaw(primary)
+
+
+def _power_off_standby(system: System, primary: str) -> None:
+    system.lab.power_off(_others(system, primary)[0])
+
+
+def _power_on_standby(system: System, primary: str) -> None:
+    system.power_on(_others(system, primary)[0])
+
+
+def _lose_quorum(system: System, primary: str) -> None:
+    for name in _others(system, primary):
+        system.lab.faults.kill_zookeeper(name)
+
+
+def _restore_quorum(system: System, primary: str) -> None:
+    for name in _others(system, primary):
+        system.lab.faults.start_zookeeper(name)
+
+
+def _switch(system: System, _primary: str) -> None:
+    system.switchover()
+
+
+def _nothing(_system: System, _primary: str) -> None:
     """There is nothing to heal."""
-
-
-def _power_on(lab: Lab, primary: str) -> None:
-    lab.power_on(_center(lab, primary))
 
 
 FAULTS: Mapping[str, BenchFault] = {
@@ -69,53 +99,53 @@ FAULTS: Mapping[str, BenchFault] = {
     for fault in (
         BenchFault(
             name="postmaster_killed",
-            inject=lambda lab, primary: void(lab.faults.kill_postmaster(primary)),
+            inject=_kill_postmaster,
             heal=_nothing,
-            moves=True,
+            interrupts=True,
             median_max_s=1.0,
             max_max_s=1.5,
         ),
         BenchFault(
             name="center_off",
-            inject=lambda lab, primary: lab.power_off(_center(lab, primary)),
-            heal=_power_on,
-            moves=True,
+            inject=_power_off_primary,
+            heal=_power_on_primary,
+            interrupts=True,
             zookeeper_leader_with_it=False,
             median_max_s=3.5,
             max_max_s=5.0,
         ),
         BenchFault(
             name="center_off_zk_leader",
-            inject=lambda lab, primary: lab.power_off(_center(lab, primary)),
-            heal=_power_on,
-            moves=True,
+            inject=_power_off_primary,
+            heal=_power_on_primary,
+            interrupts=True,
             zookeeper_leader_with_it=True,
             median_max_s=5.0,
             max_max_s=7.0,
         ),
         BenchFault(
             name="center_isolated",
-            inject=lambda lab, primary: void(lab.faults.isolate(_center(lab, primary))),
-            heal=lambda lab, primary: lab.faults.heal(_center(lab, primary)),
-            moves=True,
+            inject=_isolate,
+            heal=_heal_network,
+            interrupts=True,
             zookeeper_leader_with_it=False,
             median_max_s=3.5,
             max_max_s=5.0,
         ),
         BenchFault(
             name="database_frozen",
-            inject=lambda lab, primary: void(lab.faults.freeze(primary)),
-            heal=lambda lab, primary: lab.faults.thaw(primary),
-            moves=True,
+            inject=_freeze,
+            heal=_thaw,
+            interrupts=True,
             median_max_s=5.0,
             max_max_s=7.0,
         ),
         BenchFault(
             name="standby_lost",
-            inject=lambda lab, primary: lab.power_off(_standby_center(lab, primary)),
-            heal=lambda lab, primary: void(lab.power_on(_standby_center(lab, primary))),
-            moves=False,
-            lasts_s=8.0,
+            inject=_power_off_standby,
+            heal=_power_on_standby,
+            interrupts=False,
+            watched_s=8.0,
             median_max_s=0.3,
             max_max_s=None,
         ),
@@ -123,15 +153,12 @@ FAULTS: Mapping[str, BenchFault] = {
             name="zk_quorum_lost",
             inject=_lose_quorum,
             heal=_restore_quorum,
-            moves=False,
-            lasts_s=45.0,
+            interrupts=False,
+            watched_s=45.0,
+            heals_after_s=45.0,
             median_max_s=0.3,
             max_max_s=None,
         ),
-        BenchFault(name="switchover", inject=_switch, heal=_nothing, moves=True, median_max_s=0.7, max_max_s=1.2),
+        BenchFault(name="switchover", inject=_switch, heal=_nothing, interrupts=True, median_max_s=0.7, max_max_s=1.2),
     )
 }
-
-
-def void(_result: object) -> None:
-    """Drop a result that nobody needs here."""

@@ -13,13 +13,20 @@ class Ack:
     """An acknowledged commit, on the machine's monotonic clock."""
 
     who: str
+    number: int
     began_ns: int
     acked_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
-    """One fault, once. Seconds after its injection; None where it never came, or where nothing of the kind happened."""
+    """One fault, once, in one system.
+
+    Seconds after its injection; None where it never came, or where nothing of the kind happened.
+    """
+
+    system: str
+    fault: str
 
     writer_s: float | None
     """Until this client's next acknowledgement: its own share is in it."""
@@ -33,6 +40,13 @@ class RunFigures:
     marker_s: float | None = None
     phase_s: float = 0.0
     """How long after the steady state the fault came: random, so that no beat of ours is always hit alike."""
+    lost: int | None = None
+    """Acknowledged rows that a member lacks after healing; None when they could not be read."""
+    acked: int = 0
+    load_average: float = 0.0
+    """Of the machine in the minute before: what else it did then."""
+    trouble: str | None = None
+    """What went wrong with the run itself; None when nothing did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +58,6 @@ class Spread:
     min_s: float | None
     n: int
     never: int
-
-
-def first_after(acks: Sequence[Ack], injected_ns: int, who: Sequence[str]) -> float | None:
-    """From the injection to the first acknowledgement of a commit that began after it; None when none came."""
-    found = [ack.acked_ns for ack in acks if ack.who in who and ack.began_ns > injected_ns]
-    return (min(found) - injected_ns) / 1e9 if found else None
 
 
 def return_after(acks: Sequence[Ack], injected_ns: int, who: Sequence[str]) -> float | None:

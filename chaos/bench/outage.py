@@ -1,32 +1,39 @@
-"""Measures the outage of drctl's lab: steady state, load, fault at a random phase, return, protection, and again."""
+"""Measures one outage of one system: full protection, load, a fault at a random phase, return, healing, the count of rows."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import psycopg
 
 from chaos.bench.faults import FAULTS, BenchFault
 from chaos.bench.measure import Ack, RunFigures, longest_gap, return_after
-from chaos.demo.sight import Sight
+from chaos.bench.system import Phases, System, place
 from chaos.lab.drctl_host import CHECKOUT
-from chaos.lab.errors import LabError
+from chaos.lab.errors import DeadlineMissed, LabError
 from chaos.lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from chaos.lab.lab import Lab
 
 PHASE_MAX_S = 1.5
-SERVICE_DEADLINE_S = 30.0
-PROTECTED_DEADLINE_S = 60.0
+SERVICE_DEADLINE_S = 60.0
+"""What has not come back by then, while the fault lasts, counts as never."""
+PROTECTED_DEADLINE_S = 120.0
 SETTLE_S = 1.0
+ROWS_DEADLINE_S = 10.0
 
 
 class Writer:
@@ -44,7 +51,7 @@ class Writer:
         self.acks: list[Ack] = []
 
     def install(self) -> None:
-        """Create the table."""
+        """Make an empty table."""
         self._lab.client.run([*self._argv, "--install"], env=self._env)
 
     def __enter__(self) -> Self:
@@ -67,146 +74,154 @@ class Writer:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def flows(self, since_ns: int) -> bool:
+        """Whether it has had acknowledgements for a second, without a stop, since then."""
+        now_ns = time.monotonic_ns()
+        begin_ns = max(since_ns, now_ns - int(SETTLE_S * 1e9))
+        # Copied first: the reader goes on to append.
+        times = [begin_ns, *(ack.acked_ns for ack in self.acks[-500:] if ack.who == "writer"), now_ns]
+        recent = [one for one in times if one >= begin_ns]
+        enough = now_ns - since_ns > SETTLE_S * 1e9
+        return enough and all(after - before < 0.3e9 for before, after in pairwise(recent))
+
     def _read(self) -> None:
         assert self._process.stdout is not None, "opened with a pipe"
         for line in self._process.stdout:
             self.acks.append(Ack(**json.loads(line)))
 
 
-def run_fault(lab: Lab, fault: BenchFault, sight: Sight, phases: random.Random) -> RunFigures:
-    """One run of one fault, from full protection back to full protection. Raises LabError when it does not come."""
-    group = lab.groups[0].name
-    _await_protected(lab, sight, group)
-    _place(lab, fault, sight, group)
-    primary = str(_group(sight, group)["primary"])
-    writer = Writer(lab, group)
+def run_fault(system: System, fault: BenchFault, phases: random.Random) -> RunFigures:
+    """One run of one fault, from full protection back to full protection. Raises LabError when that does not come."""
+    await_protected(system)
+    if fault.zookeeper_leader_with_it is not None:
+        leader = system.lab.zookeeper_leader()
+        place(
+            system, lambda center: (center == leader) is fault.zookeeper_leader_with_it, lambda: await_protected(system)
+        )
+    primary = system.primary()
+    if primary is None:
+        raise LabError(f"{system.name} names no primary")
+    writer = Writer(system.lab, system.group)
     writer.install()
+    load_average = os.getloadavg()[0]
     with writer:
         phase_s = SETTLE_S + phases.random() * PHASE_MAX_S
         time.sleep(phase_s)
         injected_ns, injected_utc = time.monotonic_ns(), datetime.now(UTC)
-        fault.inject(lab, primary)
-        if fault.moves:
-            _await_return(writer, injected_ns, sight, group, primary)
-        time.sleep(max(SETTLE_S, fault.lasts_s))
-    fault.heal(lab, primary)
-    _await_protected(lab, sight, group)
-    hosts = sorted({ack.who for ack in writer.acks} - {"writer"})
-    run = _run_of(sight, group, injected_utc) if fault.moves else None
-    gap_s = longest_gap(writer.acks, injected_ns, "writer")
+        fault.inject(system, primary)
+        if fault.heals_after_s is not None:
+            time.sleep(fault.heals_after_s)
+            fault.heal(system, primary)
+        returned = _await_return(writer, injected_ns, fault)
+        gap_s = longest_gap(writer.acks, injected_ns, "writer") if returned else None
+        outage_s = return_after(writer.acks, injected_ns, ["writer"]) if returned else None
+        hosts = sorted({ack.who for ack in writer.acks} - {"writer"})
+        fresh_s = return_after(writer.acks, injected_ns, hosts) if returned else None
+        if fault.heals_after_s is None:
+            fault.heal(system, primary)
+    trouble = _protection_trouble(system)
+    told = system.phases(injected_utc) if fault.interrupts else Phases()
     return RunFigures(
-        writer_s=return_after(writer.acks, injected_ns, ["writer"]) if fault.moves else gap_s,
-        fresh_s=return_after(writer.acks, injected_ns, hosts) if fault.moves else None,
+        system=system.name,
+        fault=fault.name,
+        writer_s=outage_s if fault.interrupts else gap_s,
+        fresh_s=fresh_s if fault.interrupts else None,
         gap_s=gap_s,
         phase_s=phase_s,
-        detect_s=_seconds_between(injected_utc, run["started_utc"]) if run else None,
-        seal_s=_step_s(run, "seal"),
-        promote_s=_step_s(run, "promote"),
-        marker_s=_step_s(run, "marker"),
+        detect_s=told.detect_s,
+        seal_s=told.seal_s,
+        promote_s=told.promote_s,
+        marker_s=told.marker_s,
+        lost=None if trouble else _lost(system, writer.acks),
+        acked=len(writer.acks),
+        load_average=load_average,
+        trouble=trouble,
     )
 
 
-def _place(lab: Lab, fault: BenchFault, sight: Sight, group: str) -> None:
-    """Put the primary where the fault wants it: with ZooKeeper's leader, or elsewhere."""
-    if fault.zookeeper_leader_with_it is None:
-        return
-    leader = lab.zookeeper_leader()
-    primary = str(_group(sight, group)["primary"])
-    if (lab.member(primary).center == leader) is fault.zookeeper_leader_with_it:
-        return
-    wanted = [
-        member.name
-        for center, member in lab.group_members(group).items()
-        if (center == leader) is fault.zookeeper_leader_with_it and member.name != primary
-    ]
-    done = lab.drctl("switchover", group, "--candidate", wanted[0], "--yes", "--reason", "place for the bench")
-    if done.returncode != 0:
-        raise LabError(f"drctl switchover ended with {done.returncode}: {(done.stderr or done.stdout)[-300:]}")
-    _await_protected(lab, sight, group)
+def _protection_trouble(system: System) -> str | None:
+    """What is said when full protection does not come back; None when it does."""
+    try:
+        await_protected(system)
+    except DeadlineMissed as error:
+        return str(error)
+    return None
 
 
-def _await_return(writer: Writer, injected_ns: int, sight: Sight, group: str, primary: str) -> None:
+def _await_return(writer: Writer, injected_ns: int, fault: BenchFault) -> bool:
+    """Whether the writer has its acknowledgements again, in time and while the fault lasts."""
+    watched_ns = injected_ns + int(fault.watched_s * 1e9)
+
     def returned() -> bool:
-        picture = sight.group(group)
-        moved = picture is not None and picture["primary"] != primary and picture["run"] is None
-        last_ns = max((ack.acked_ns for ack in writer.acks if ack.who == "writer"), default=0)
-        return moved and last_ns > injected_ns and time.monotonic_ns() - last_ns < 0.2e9
+        return time.monotonic_ns() > watched_ns and writer.flows(injected_ns)
 
-    wait_until(returned, deadline_s=SERVICE_DEADLINE_S, what="service returns")
-
-
-def _await_protected(lab: Lab, sight: Sight, group: str) -> None:
-    size = len(lab.group_members(group))
-
-    def protected() -> bool:
-        picture = sight.group(group)
-        return (
-            picture is not None
-            and picture["run"] is None
-            and picture["protection"] == "protected"
-            and len(picture["sync_members"]) == size - 1
-            and lab.zookeeper_leader() is not None
-        )
-
-    wait_until(protected, deadline_s=PROTECTED_DEADLINE_S, what="the group is at full protection")
+    try:
+        wait_until(returned, deadline_s=SERVICE_DEADLINE_S, what="service returns", poll_s=0.1)
+    except DeadlineMissed:
+        return False
+    return True
 
 
-def _group(sight: Sight, group: str) -> Mapping[str, Any]:
-    picture = sight.group(group)
-    if picture is None:
-        raise LabError("no controller answers")
-    return picture
+def await_protected(system: System) -> None:
+    """Return when the system says that nothing is missing, and ZooKeeper has a leader. Raises DeadlineMissed."""
+    wait_until(
+        lambda: system.protected() and system.lab.zookeeper_leader() is not None,
+        deadline_s=PROTECTED_DEADLINE_S,
+        what=f"{system.name} is at full protection",
+        poll_s=0.1,
+    )
 
 
-def _run_of(sight: Sight, group: str, injected: datetime) -> Mapping[str, Any] | None:
-    """The run that moved the primary after the injection."""
-    for head in _group(sight, group)["history"]:
-        if (
-            head["kind"] in {"failover", "switchover", "restart"}
-            and _seconds_between(injected, head["started_utc"]) > 0
-        ):
-            return sight.run(head["id"])
-    return None
+def _lost(system: System, acks: Sequence[Ack]) -> int | None:
+    """How many acknowledged rows the member that has the fewest of them lacks; it is given time to replay."""
+    wanted = {(ack.who, ack.number) for ack in acks}
+    missing: list[int] = []
 
+    def all_there() -> bool:
+        try:
+            there = [
+                set(member.query("select who, number from bench", dbname="lis_db"))
+                for member in system.lab.group_members(system.group).values()
+            ]
+        except psycopg.Error:
+            return False
+        missing[:] = [max(len(wanted - rows) for rows in there)]
+        return missing == [0]
 
-def _step_s(run: Mapping[str, Any] | None, step_id: str) -> float | None:
-    for step in run["steps"] if run else ():
-        if step["id"] == step_id:
-            elapsed_s: float | None = step["elapsed_s"]
-            return elapsed_s
-    return None
-
-
-def _seconds_between(begin: datetime, end_utc: str) -> float:
-    return (datetime.fromisoformat(end_utc) - begin).total_seconds()
+    try:
+        wait_until(all_there, deadline_s=ROWS_DEADLINE_S, what="every member has every row", poll_s=0.2)
+    except DeadlineMissed:
+        return missing[0] if missing else None
+    return 0
 
 
 def measure(
-    lab: Lab, names: Sequence[str], runs: int, seed: int, tell: Callable[[str], None]
-) -> dict[str, list[RunFigures]]:
-    """Every fault `runs` times. What fails is told, and counts as never."""
-    phases = random.Random(seed)
-    sight = Sight(lab)
-    figures: dict[str, list[RunFigures]] = {name: [] for name in names}
+    start: Callable[[], System],
+    name: str,
+    faults: Sequence[str],
+    runs: int,
+    phases: random.Random,
+    record: Callable[[RunFigures], None],
+) -> None:
+    """Every fault `runs` times in one system. A run that fails is recorded as never, and the next gets a new lab."""
+    system: System | None = None
     try:
-        for name in names:
-            for number in range(1, runs + 1):
+        # Round by round, not fault by fault: what else the machine does in a while is shared by all faults.
+        for _ in range(runs):
+            for fault in faults:
                 try:
-                    one = run_fault(lab, FAULTS[name], sight, phases)
+                    system = system or start()
+                    one = run_fault(system, FAULTS[fault], phases)
                 except LabError as error:
-                    tell(f"{name} {number}/{runs}: {error}")
-                    one = RunFigures(writer_s=None, fresh_s=None, gap_s=None)
-                    lab.faults.heal_all()
-                figures[name].append(one)
-                tell(f"{name} {number}/{runs}: {_words(one)}")
+                    trouble = str(error)
+                    one = RunFigures(
+                        system=name, fault=fault, writer_s=None, fresh_s=None, gap_s=None, trouble=trouble,
+                        load_average=os.getloadavg()[0],
+                    )  # fmt: skip
+                if one.trouble and system is not None:
+                    system.close()
+                    system = None
+                record(one)
     finally:
-        sight.close()
-    return figures
-
-
-def _words(one: RunFigures) -> str:
-    parts = {
-        "client": one.writer_s, "fresh": one.fresh_s, "gap": one.gap_s, "detect": one.detect_s, "seal": one.seal_s,
-        "promote": one.promote_s, "marker": one.marker_s,
-    }  # fmt: skip
-    return " ".join(f"{name} {value:.2f} s" for name, value in parts.items() if value is not None) or "never"
+        if system is not None:
+            system.close()
