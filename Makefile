@@ -109,7 +109,7 @@ model: venv  ## the protocol as a model, checked exhaustively, and its mutants
 	@exec $(PY) -m chaos.model
 
 .PHONY: bench
-bench: venv  ## how long outages are as clients see them: each fault nine times, a table and build/bench.json
+bench: venv  ## how long outages are as clients see them, with drctl and with Patroni: each fault nine times, a table and build/bench.json (hours)
 	@exec $(PY) -m chaos bench
 
 .PHONY: chaos

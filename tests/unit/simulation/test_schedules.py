@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaos.simulation.run import simulate
+from chaos.simulation.sabotage import Sabotage
 
 SUBSET = range(10_000, 10_200)
 FOUND = {
@@ -31,3 +32,18 @@ def test_no_schedule_of_the_subset_breaks_a_promise(seeds: range) -> None:
 
 def test_a_seed_tells_the_same_story_twice() -> None:
     assert simulate(10_003, tracing=True).trace == simulate(10_003, tracing=True).trace
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "seed"),
+    [
+        (Sabotage.JOINT, 0),
+        (Sabotage.MARKER, 0),
+        (Sabotage.SEAL, 152),
+        (Sabotage.RECEIVER_GONE, 2054),
+        (Sabotage.NUMBERS, 1805),
+    ],
+)
+def test_a_rule_that_is_taken_out_breaks_a_promise_in_a_schedule_that_is_well_with_it(sabotage: Sabotage, seed: int):
+    assert simulate(seed).well
+    assert simulate(seed, sabotage=frozenset({sabotage})).code == "rule"
