@@ -37,9 +37,15 @@ class Wire(socket.socket):
         """Whom it is connected to; None before it is."""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """As a socket's."""
+        """As a socket's. Raises OSError when the session may have ended since a server was heard.
+
+        What a process reads when it wakes was said while it slept: it is no sign of a session that lives now.
+        """
         data = super().recv(size, flags)
-        self.heard_at_s = self._now_s()
+        now_s = self._now_s()
+        if self.granted_timeout_s is not None and now_s - self.heard_at_s >= self.granted_timeout_s:
+            raise OSError(errno.ETIMEDOUT, "nothing was read for as long as a session lives")
+        self.heard_at_s = now_s
         if self.granted_timeout_s is None:
             self._greeting += data
             if len(self._greeting) >= _GREETING.size:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from kazoo.handlers.threading import KazooTimeoutError
 
-from drctl.zookeeper.wire import Handler
+from drctl.zookeeper.wire import Handler, Wire
 
 GREETING = struct.pack("!iiiq", 36, 0, 2000, 7)
 
@@ -57,17 +57,40 @@ def test_a_silent_server_is_a_broken_connection_even_when_there_is_always_someth
             handler.select([wire, woken], [], [], 5.0)
 
 
-def test_what_a_server_said_while_this_process_slept_is_heard_first(server: socket.socket):
+def greeted(handler: Handler, server: socket.socket) -> tuple[Wire, socket.socket]:
+    """A connection that was granted two seconds."""
+    wire, far = connect(handler, server)
+    far.sendall(GREETING)
+    wire.recv(len(GREETING))
+    assert isinstance(wire, Wire)
+    return wire, far
+
+
+def test_what_a_server_said_while_this_process_was_slow_is_heard_first(server: socket.socket):
     clock = Clock()
     handler = Handler(session_timeout_s=2.0, now_s=clock)
-    wire, far = connect(handler, server)
+    wire, far = greeted(handler, server)
     with wire, far:
         far.sendall(b"x")
-        clock.at_s += 60.0
+        clock.at_s += 1.9
         assert handler.select([wire], [], [], 5.0)[0] == [wire]
         wire.recv(1)
-        assert handler.wire is not None
-        assert handler.wire.heard_at_s == clock.at_s
+        assert wire.heard_at_s == clock.at_s
+
+
+def test_what_a_server_said_while_this_process_slept_for_a_session_is_no_sign_of_one(server: socket.socket):
+    clock = Clock()
+    handler = Handler(session_timeout_s=2.0, now_s=clock)
+    wire, far = greeted(handler, server)
+    with wire, far:
+        heard_at_s = wire.heard_at_s
+        far.sendall(b"xy")
+        clock.at_s += 2.0
+        assert handler.select([wire], [], [], 5.0)[0] == [wire]
+        for _ in range(2):
+            with pytest.raises(OSError, match="as long as a session lives"):
+                wire.recv(1)
+        assert wire.heard_at_s == heard_at_s
 
 
 def test_a_silence_is_noticed_when_it_is_too_long_and_not_after_kazoos_own_wait(server: socket.socket):
