@@ -42,6 +42,7 @@ from drctl.controller.plan import (
     Situation,
     Succeeded,
 )
+from drctl.controller.pool_steps import resume_after_late_pause
 from drctl.model.errors import DrctlError, EffectRefused, InvalidInput, StaleEpoch
 from drctl.model.event import Alarm, Event, RunAdopted, RunEnded, RunStarted, Severity, StepChanged
 from drctl.model.event import EffectEnded as EffectEndedEvent
@@ -184,14 +185,20 @@ class Driver:
         released, self._held, self._events = tuple(self._held), [], []
         return released
 
-    def effect_ended(self, ended: EffectEnded, now_s: float) -> None:
-        """Take the outcome of a step's effect; one of another run or an earlier epoch changes nothing."""
+    def effect_ended(self, ended: EffectEnded, now_s: float) -> tuple[Effect, ...]:
+        """Take the outcome of a step's effect; one of another run or an earlier epoch changes nothing here.
+
+        The effects that undo what no epoch has kept from happening; see `resume_after_late_pause`.
+        """
         effect = ended.effect
         assert isinstance(effect, HostCall | MarkerCall | PoolCall | QueryCall | WebCall), (
             "only a step's effects end here"
         )
-        if self.run is None or effect.run != self.run.id or effect.epoch != self.run.epoch:
-            return
+        if self.run is None or effect.run != self.run.id:
+            late = resume_after_late_pause(effect)
+            return (late,) if late is not None else ()
+        if effect.epoch != self.run.epoch:
+            return ()
         member = None if effect.member is None else effect.member.name
         self._emit(
             EffectEndedEvent(
@@ -206,7 +213,7 @@ class Driver:
         )
         if isinstance(ended.error, StaleEpoch):
             self.drop(f"{member} refused {effect.name}: {ended.error.message}")
-            return
+            return ()
         self.run = task_ended(
             self.run,
             effect.step,
@@ -217,6 +224,7 @@ class Driver:
             error=ended.error.message if ended.error else "",
             now_s=now_s,
         )
+        return ()
 
     # Going on
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from drctl.controller.effect import PoolCall, StepEffect
 from drctl.controller.plan import Broken, Call, Calls, Judgement, Nothing, Pending, Plan, Situation, Succeeded
 from drctl.model.command import PoolWord, TellPools
 from drctl.model.evidence import PoolsTold
 from drctl.model.run import StepRecord
 from drctl.model.topology import Pool
+
+LATE_RESUME_S = 10.0
+"""For a RESUME outside of its run; it waits for the way to lead to a primary."""
 
 
 def _pause(situation: Situation) -> Plan:
@@ -43,6 +48,17 @@ def _resumed(situation: Situation, record: StepRecord) -> Judgement:
     return Broken(
         note="; ".join(f"{pool.name} may still keep its clients waiting: {_by_hand(pool)}" for pool in waiting)
     )
+
+
+def resume_after_late_pause(effect: StepEffect) -> PoolCall | None:
+    """The RESUME for a PAUSE whose run is no longer driven from here; None for any other effect.
+
+    PgBouncer knows no epochs: who wakes late may pause what its successor has resumed. A RESUME too many costs at most a
+    moment's errors, a PAUSE too many keeps clients waiting until somebody notices.
+    """
+    if not isinstance(effect, PoolCall) or effect.command.word is not PoolWord.PAUSE:
+        return None
+    return replace(effect, command=replace(effect.command, word=PoolWord.RESUME), deadline_s=LATE_RESUME_S)
 
 
 def _may_be_paused(situation: Situation, pool: Pool) -> bool:

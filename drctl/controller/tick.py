@@ -138,9 +138,9 @@ class Controller:
                 desk.answering |= {each.answer.request for each in released if isinstance(each, AnswerRequest)}
                 return released
             case HostCall() | MarkerCall() | PoolCall() | QueryCall() | WebCall():
-                self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
                 if isinstance(ended.effect, HostCall):
                     self.observation.outdate(ended.effect.member.name, now_s)
+                return self._desks[ended.effect.group].driver.effect_ended(ended, now_s)
             case AnswerRequest() | SetPaused():
                 desk = self._desks[ended.effect.group]
                 desk.answering.discard(ended.effect.answer.request)

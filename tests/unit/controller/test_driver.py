@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drctl.controller.driver import Driver
-from drctl.controller.effect import BeginRun, ChangeRecord, Effect, EffectEnded, FinishRun, SaveRun, Stored
+from drctl.controller.effect import BeginRun, ChangeRecord, Effect, EffectEnded, FinishRun, PoolCall, SaveRun, Stored
+from drctl.model.command import PoolWord, TellPools
 from drctl.model.event import Alarm, Event, Severity
 from drctl.model.identity import MemberName
 from drctl.model.playbook import Step
 from drctl.model.run import Outcome, StepStatus
+from drctl.model.topology import Address, Pool
 from drctl.model.view import GroupView
 from tests.unit.decision.world import NOW_S, A, B, C, primary_answers, record, standby_answers, view
 from tests.unit.playbook.small import playbook, run_of, step
@@ -90,3 +92,24 @@ def test_waiting_is_tried_again_with_the_whole_time_and_then_fails() -> None:
     assert (waited.status, waited.attempt, ended.outcome) == (StepStatus.FAILED, 2, Outcome.FAILED)
     assert waited.ended_s is not None
     assert 21.9 <= waited.ended_s - NOW_S <= 22.5, "two tries of 10 s, 2 s between them"
+
+
+def test_a_pause_that_came_through_after_its_run_was_left_is_taken_back() -> None:
+    driven = Driven(STREAMING)
+    run = driven.driver.run
+    assert run is not None
+    address = Address(host="10.0.0.9", port=6432)
+    pause = PoolCall(
+        group=run.group,
+        run=run.id,
+        step="pause_pools",
+        attempt=1,
+        epoch=run.epoch,
+        command=TellPools(word=PoolWord.PAUSE, pools=(Pool(name="door", address=address, databases=(), route=None),)),
+        deadline_s=1.0,
+    )
+    driven.driver.drop("another controller leads")
+    (late,) = driven.driver.effect_ended(EffectEnded(effect=pause), NOW_S)
+    assert isinstance(late, PoolCall)
+    assert late.command == replace(pause.command, word=PoolWord.RESUME)
+    assert driven.driver.effect_ended(EffectEnded(effect=late), NOW_S) == ()
