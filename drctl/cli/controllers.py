@@ -153,8 +153,9 @@ def _get(address: Address, path: str, timeout_s: float) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.status, response.read(BODY_BYTES_MAX)
+        # The answer holds the socket too, and would keep it open after an error in the middle.
+        with connection.getresponse() as response:
+            return response.status, response.read(BODY_BYTES_MAX)
     finally:
         connection.close()
 

@@ -16,6 +16,7 @@ from drctl.cli.invocation import Invocation, common_options, complete_member, pa
 from drctl.cli.wish import confirm
 from drctl.config import Configuration
 from drctl.host.bundle import build
+from drctl.host.install import PROGRAM
 from drctl.model.errors import InvalidInput
 from drctl.model.report import HostReport
 from drctl.model.topology import Group, Member
@@ -23,8 +24,6 @@ from drctl.ssh.operator import HostChange, OperatorHost, known_name, pinned
 
 FOLDER = "drctl-host"
 AUTHORIZED_KEYS = ".ssh/authorized_keys"
-PROGRAM = "the program"
-"""The one change that an upgrade makes."""
 CHECK_TIMEOUT_S = 10.0
 
 member_argument = click.argument("name", metavar="MEMBER", shell_complete=complete_member)

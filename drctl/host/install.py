@@ -19,6 +19,7 @@ from drctl.host.files import read_json, write_durably
 from drctl.host.processes import SERVER_PROGRAMS
 
 PYTHON = "/usr/bin/python3"
+PROGRAM = "the program"
 _KEY = re.compile(r"(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+|sk-[a-z0-9@.-]+) ([A-Za-z0-9+/=]+)(?: .*)?")
 
 
@@ -110,7 +111,7 @@ def _files(wish: Wish, program: Path) -> Iterator[Change]:
     new = program.read_bytes()
     yield Change(
         path=installed,
-        what="the program",
+        what=PROGRAM,
         why="controllers act on the database through it; one file, standard library only",
         before=_digest(_bytes(installed)),
         after=_digest(new),
@@ -131,6 +132,7 @@ def _files(wish: Wish, program: Path) -> Iterator[Change]:
     )
     keys = _home() / wish.authorized_keys
     before = _bytes(keys).decode("utf-8", "replace")
+    _refuse_another(before, wish.key, config)
     after = _with_key(before, wish.key, f"{PYTHON} -I -S {installed} serve --config {config}")
     yield Change(
         path=keys,
@@ -169,6 +171,12 @@ def _found(wish: Wish) -> dict[str, object]:
             f"no PostgreSQL of user {pwd.getpwuid(os.geteuid()).pw_name} listens on port {wish.port} here",
             f"start {wish.member} first: its folders are read from the running server; is `port` in cluster.yaml right?",
         )
+    if wish.start is None and not (Path(server.pgdata) / "postgresql.conf").exists():
+        raise Refused(
+            f"{server.pgdata} has no postgresql.conf, so pg_ctl alone could not start {wish.member}",
+            'say how it is started and stopped, for example --start "/usr/bin/pg_ctlcluster 15 main start" --stop '
+            '"/usr/bin/pg_ctlcluster 15 main stop"',
+        )
     passfile = _home() / ".pgpass"
     return {
         "group": wish.group,
@@ -191,11 +199,14 @@ def _found(wish: Wish) -> dict[str, object]:
 
 
 def running_on(port: int) -> Server | None:
-    """The server of this user that listens on `port`; None when there is none."""
+    """The server of this user that listens on `port` in this network; None when there is none."""
+    network = Path("/proc/self/ns/net").readlink()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
+            if (entry / "ns" / "net").readlink() != network:
+                continue  # of a container: it listens elsewhere
             program = (entry / "exe").readlink()
             pgdata = (entry / "cwd").readlink()
             lines = (pgdata / "postmaster.pid").read_text(encoding="utf-8").splitlines()
@@ -208,6 +219,19 @@ def running_on(port: int) -> Server | None:
             user = pwd.getpwuid(os.geteuid()).pw_name
             return Server(str(pgdata), str(program.parent), lines[4] or "/tmp", user)  # noqa: S108 - libpq's default
     return None
+
+
+def _refuse_another(text: str, key: str, config: Path) -> None:
+    """A second installation would forget the epochs and fences of the first: that is how two primaries begin."""
+    match = _KEY.fullmatch(key)
+    assert match is not None, "checked when the wish was read"
+    for line in text.splitlines():
+        other = re.search(r' --config ([^ "]+)', line)
+        if match[2] in line.split() and other is not None and other[1] != str(config):
+            raise Refused(
+                f"drctl's key runs a drctl-host here that keeps its state elsewhere, as {other[1]} says",
+                f"to put that one right: --folder {Path(other[1]).parent}; never leave its state behind",
+            )
 
 
 def _with_key(text: str, key: str, command: str) -> str:

@@ -6,11 +6,12 @@ import json
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from drctl.model.errors import EffectRefused, EffectUnknown, Unreachable
+from drctl.model.errors import DrctlError, EffectRefused, EffectUnknown, Unreachable
 
 CONNECT_TIMEOUT_S = 10
 DEADLINE_S = 60.0
@@ -47,7 +48,9 @@ class OperatorHost:
 
     def __exit__(self, *_: object) -> None:
         if self._program:
-            self._run(f"rm -f -- {shlex.quote(self._program)}", b"")
+            # A file that stays in the temporary folder is no reason to hide what came of the installation.
+            with suppress(DrctlError):
+                self._run(f"rm -f -- {shlex.quote(self._program)}", b"")
             self._program = ""
 
     def plan(self, bundle: bytes, wish: Mapping[str, object]) -> tuple[HostChange, ...]:
