@@ -31,8 +31,8 @@ CONNECTIONS_MAX = 256
 STREAMS_MAX = 32
 STREAM_PACE_S = 0.1
 """How often a stream is asked for what is due: how late a picture may be."""
-CLOSING_TURNS = 5
-"""Of the event loop: a connection that was being accepted when the server closed is there after one or two."""
+CLOSING_S = 1.0
+"""For the conversations to notice that they were dropped."""
 START_TIMEOUT_S = 5.0
 
 # Every system call gives the interpreter's lock away, and a busy thread then keeps it for the switch interval: 5 ms as
@@ -113,12 +113,19 @@ class HttpServer:
         server = await asyncio.start_server(self._converse, sock=self._socket, limit=REQUEST_BYTES_MAX)
         self._ready.set()
         await self._stop.wait()
-        # Not `async with`: that waits for the connections.
+        # Nobody new; but not `server.close()` yet: asyncio 3.11 then forgets the socket of whom it is accepting just now.
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                # Who is still being accepted is a task too, and becomes a conversation first.
+                while len(asyncio.all_tasks()) > 1:
+                    for writer in tuple(self._writers):
+                        writer.transport.abort()
+                    await asyncio.sleep(0)
+                # A transport that was closed in the last turn lets go of its socket in the next.
+                await asyncio.sleep(0)
         server.close()
-        for _ in range(CLOSING_TURNS):
-            for writer in tuple(self._writers):
-                writer.transport.abort()
-            await asyncio.sleep(0)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._connections >= CONNECTIONS_MAX:
