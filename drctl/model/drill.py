@@ -1,4 +1,4 @@
-"""Drills: kinds of them."""
+"""The kinds of drills."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from drctl.decision.decide import decide
 from drctl.decision.diagnosis import Evidence, Health, diagnose
 from drctl.decision.memory import Memory, remember, routable
 from drctl.decision.verdict import Ask, Begin, Pause, Refuse, Stay, Why
@@ -36,12 +35,9 @@ from tests.unit.decision.world import (
     rule,
     silent,
     standby_answers,
+    verdict,
     view,
 )
-
-
-def verdict(seen, memory=None):
-    return decide(seen, memory if memory is not None else remembered(seen), seen.group.policy)
 
 
 def test_nothing_is_done_to_a_healthy_group():

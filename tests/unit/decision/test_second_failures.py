@@ -27,13 +27,10 @@ from tests.unit.decision.world import (
     rule,
     silent,
     standby_answers,
+    verdict,
     view,
 )
 from tests.unit.zookeeper.nouns import a_run
-
-
-def verdict(seen, memory=None):
-    return decide(seen, memory if memory is not None else remembered(seen), seen.group.policy)
 
 
 def heir_died(*rules, standbys=()):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drctl.decision.decide import decide
 from drctl.decision.memory import Memory, remember
+from drctl.decision.verdict import Decision
 from drctl.model.identity import CenterName, Epoch, GroupName, MemberName
 from drctl.model.policy import Policy
 from drctl.model.position import Lsn, Timeline
@@ -173,3 +175,8 @@ def remembered(*views: GroupView) -> Memory:
     for each in views:
         memory = remember(memory, each)
     return memory
+
+
+def verdict(seen: GroupView, memory: Memory | None = None) -> Decision:
+    """What is decided about what is seen, by one who has seen it so before."""
+    return decide(seen, memory if memory is not None else remembered(seen), seen.group.policy)
